@@ -74,7 +74,7 @@ class Blob(BaseModel):
             )
         content = zlib.decompress(base64.b85decode(self.payload))
         if hashlib.sha256(content).hexdigest() != self.sha256:
-            raise StoreError(f"a blob of shape {self.shape} does not match its SHA-256 {self.sha256[:12]}…: it is corrupt")
+            raise StoreError(f"a blob of shape {self.shape} is corrupt: its SHA-256 is not {self.sha256}")
         return content
 
     def to_array(self) -> NDArray[Any]:

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Final, Self
+from typing import Final
 from uuid import uuid4
 
 from monty.json import MontyEncoder
@@ -22,6 +22,17 @@ RECORDED_PACKAGES: Final = (
     "disolyte", "pymatgen", "ase", "numpy", "scipy", "spglib", "jobflow", "atomate2", "torch", "mace-torch", "chgnet",
 )  # fmt: skip
 """Packages whose versions a document records when they are installed."""
+
+
+def installed_versions() -> dict[str, str]:
+    """Versions of :data:`RECORDED_PACKAGES` that are installed."""
+    versions = {}
+    for package in RECORDED_PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions
 
 
 class InputRecord(BaseModel):
@@ -42,7 +53,7 @@ class Provenance(BaseModel):
     seed: int | None = Field(default=None, description="Seed of everything random in it.")
     inputs: list[InputRecord] = Field(default_factory=list, description="Documents it was made from.")
     versions: dict[str, str] = Field(
-        default_factory=lambda: installed_versions(), description="Versions of the packages that matter."
+        default_factory=installed_versions, description="Versions of the packages that matter."
     )
 
 
@@ -65,22 +76,7 @@ class StageDoc(BaseModel):
         """Record that names this document as an input of another one."""
         return InputRecord(kind=type(self).__name__, uuid=self.uuid, sha256=self.content_sha256())
 
-    def model_copy_with_provenance(self, **changes: object) -> Self:
-        """Copy with some fields of the provenance replaced."""
-        return self.model_copy(update={"provenance": self.provenance.model_copy(update=changes)})
-
 
 def merge_caveats(documents: Iterable[StageDoc], *more: str) -> list[str]:
     """Union of the caveats of ``documents`` and ``more``, in order, without repetition."""
     return list(dict.fromkeys([*(caveat for document in documents for caveat in document.caveats), *more]))
-
-
-def installed_versions() -> dict[str, str]:
-    """Versions of :data:`RECORDED_PACKAGES` that are installed."""
-    versions = {}
-    for package in RECORDED_PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions

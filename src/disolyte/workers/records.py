@@ -12,7 +12,9 @@ from jobflow import CURRENT_JOB
 from disolyte.provenance import Provenance, StageDoc, merge_caveats
 
 
-def describe_job(inputs: Iterable[StageDoc] = (), *, seed: int | None = None, caveats: Iterable[str] = ()) -> dict[str, Any]:
+def describe_job(
+    inputs: Iterable[StageDoc] = (), *, seed: int | None = None, caveats: Iterable[str] = ()
+) -> dict[str, Any]:
     """Fields ``uuid``, ``provenance`` and ``caveats`` of the document that the current job makes.
 
     Parameters

@@ -1,0 +1,1 @@
+"""The command ``disolyte``. Consumes everything; nothing imports it."""

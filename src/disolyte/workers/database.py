@@ -1,0 +1,163 @@
+"""The database of a run: an embedded one in the run folder, or the user's own MongoDB.
+
+The embedded one is SecantusDB, a server that speaks MongoDB's wire protocol. It runs as a process of its own, bound
+to 127.0.0.1, with its files under the run folder; disolyte never imports it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from disolyte.errors import MissingExtraError, RunFolderError, StoreError
+from disolyte.workers.processes import ProcessRegistry
+
+START_TIMEOUT_S: Final = 60.0
+MINIMUM_FREE_BYTES: Final = 500 * 1024**2
+"""A run that starts with less free disk would end in the middle."""
+
+
+@dataclass(frozen=True)
+class Database:
+    """Where the job store and the LaunchPad of a run live.
+
+    Parameters
+    ----------
+    uri
+        MongoDB URI. It may hold a password: it is never printed.
+    name
+        Name of the database.
+    """
+
+    uri: str
+    name: str = "disolyte"
+
+    @classmethod
+    def from_uri(cls, uri: str) -> Database:
+        """Take the name of the database from the URI's path where it has one.
+
+        Raises
+        ------
+        StoreError
+            If it is no MongoDB URI.
+        """
+        parts = urlsplit(uri)
+        if parts.scheme not in {"mongodb", "mongodb+srv"} or not parts.netloc:
+            raise StoreError("the database's URI must begin with mongodb:// or mongodb+srv:// and name a host")
+        name = parts.path.strip("/")
+        return cls(uri, name) if name else cls(uri)
+
+    @property
+    def display(self) -> str:
+        """The URI without user and password."""
+        parts = urlsplit(self.uri)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{self.name}"
+
+    def check(self, timeout_s: float = 5.0) -> None:
+        """Connect, authenticate and write one document.
+
+        Raises
+        ------
+        StoreError
+            If the server cannot be reached, refuses the credentials, or refuses to write.
+        """
+        from pymongo import MongoClient
+        from pymongo.errors import OperationFailure, PyMongoError
+
+        try:
+            client: MongoClient[dict[str, Any]] = MongoClient(self.uri, serverSelectionTimeoutMS=int(timeout_s * 1000))
+        except (PyMongoError, ValueError) as error:
+            raise StoreError(f"{self.display} is not a MongoDB URI: {error}") from error
+        try:
+            probe = client[self.name]["disolyte_write_test"]
+            probe.replace_one({"_id": 0}, {"_id": 0}, upsert=True)
+            probe.drop()
+        except OperationFailure as error:
+            reason = (error.details or {}).get("errmsg", "refused")
+            raise StoreError(
+                f"{self.display} refused to write: {reason}; check user, password and rights on '{self.name}'"
+            ) from None
+        except PyMongoError:
+            raise StoreError(
+                f"no MongoDB answered at {self.display} within {timeout_s:g} s; "
+                "start it, check host and port, or leave the URI out to use the embedded database"
+            ) from None
+        finally:
+            client.close()
+
+    def job_store_spec(self) -> dict[str, Any]:
+        """The ``JOB_STORE`` entry of a jobflow configuration file: documents, and blobs in GridFS."""
+        common = {"uri": self.uri, "database": self.name}
+        return {
+            "docs_store": {"type": "MongoStore", "collection_name": "outputs", **common},
+            "additional_stores": {"data": {"type": "GridFSStore", "collection_name": "outputs_blobs", **common}},
+        }
+
+    def launchpad_spec(self) -> dict[str, Any]:
+        """The content of a ``my_launchpad.yaml``."""
+        return {"host": self.uri, "uri_mode": True, "name": self.name, "strm_lvl": "WARNING"}
+
+
+def start_embedded(registry: ProcessRegistry) -> Database:
+    """Start the embedded database of a run folder and wait until it answers.
+
+    Parameters
+    ----------
+    registry
+        Processes of the run folder; the server's name in it is ``database``.
+
+    Returns
+    -------
+    Database
+        The running database.
+
+    Raises
+    ------
+    MissingExtraError
+        If SecantusDB is not installed.
+    RunFolderError
+        If the disk is (nearly) full.
+    StoreError
+        If the server does not come up.
+    """
+    if importlib.util.find_spec("secantus") is None:
+        raise MissingExtraError("secantus", "embedded-db")
+    storage = (registry.folder / "database").resolve()
+    storage.mkdir(exist_ok=True)
+    free = shutil.disk_usage(storage).free
+    if free < MINIMUM_FREE_BYTES:
+        raise RunFolderError(
+            f"{free / 1024**2:.0f} MB are free at {storage}, {MINIMUM_FREE_BYTES / 1024**2:.0f} MB are needed; "
+            "free some, or give another --folder"
+        )
+    registry.stop("database")
+    port = _free_port()
+    database = Database(f"mongodb://127.0.0.1:{port}")
+    command = [sys.executable, "-m", "secantus", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--storage-path", str(storage), "--log-level", "WARNING", "--cache-size", "256M"]
+    server = registry.start("database", command, cwd=registry.folder)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while True:
+        try:
+            database.check(timeout_s=0.5)
+        except StoreError as error:
+            if server.poll() is None and time.monotonic() < deadline:
+                time.sleep(0.1)
+                continue
+            log = registry.log_file("database")
+            tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
+            raise StoreError(f"the embedded database did not start; the end of {log}:\n{tail}") from error
+        else:
+            return database
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
