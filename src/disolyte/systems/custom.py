@@ -1,0 +1,140 @@
+"""Systems of one composition, from structures that users bring."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pymatgen.core import Structure
+from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
+
+from disolyte.errors import InputError, OxidationStateError, StructureError
+
+SYMMETRY_TOLERANCE_ANG = 0.01
+"""Distance within which two sites count as equivalent."""
+
+
+def describe_disordered_structure(
+    structure: Structure | str | os.PathLike[str],
+    *,
+    mobile_ion: str,
+    oxidation_states: Mapping[str, float] | None = None,
+) -> dict[str, Any]:
+    """Fields of a one-composition :class:`~disolyte.systems.DisorderedSystem`.
+
+    Parameters
+    ----------
+    structure
+        Structure with partial occupancies, or path of a file that holds one.
+    mobile_ion
+        Element whose diffusion is studied.
+    oxidation_states
+        Oxidation state of each element; not needed where the structure states them.
+
+    Raises
+    ------
+    StructureError
+        If the file cannot be read, or the structure has no partial occupancy.
+    OxidationStateError
+        If oxidation states are missing, or an element has several.
+    """
+    source = "the structure" if isinstance(structure, Structure) else str(structure)
+    if not isinstance(structure, Structure):
+        structure = _read(Path(structure))
+    if structure.is_ordered:
+        raise StructureError(
+            f"{source} ({structure.composition.reduced_formula}) has no site of partial occupancy, so there is nothing "
+            "to order: give the disordered structure, or hand the ordered one to DiffusionMaker directly"
+        )
+    states = {**_stated_oxidation_states(structure), **(oxidation_states or {})}
+    labels = _sublattice_labels(structure)
+    species = {
+        label: {_symbol(specie): f"{occupancy:.12g}" for specie, occupancy in site.species.items()}
+        for label, site in zip(labels, structure, strict=True)
+    }
+    parent = Structure(
+        structure.lattice,
+        [next(iter(species[label])) for label in labels],
+        structure.frac_coords,
+        site_properties={"sublattice": labels},
+    )
+    formula_units = _formula_units(structure)
+    return {
+        "title": f"{structure.composition.formula.replace(' ', '')} ({source})",
+        "parents": [parent],
+        "occupancies": species,
+        "grid": [{}],
+        "end_members": [{}],
+        "mobile_ion": mobile_ion,
+        "oxidation_states": states,
+        "formula_units_per_cell": formula_units,
+        "references": [source],
+    }
+
+
+def _read(path: Path) -> Structure:
+    if not path.is_file():
+        raise StructureError(f"there is no structure file {path}")
+    try:
+        return Structure.from_file(path)
+    except InputError:
+        raise
+    except Exception as error:  # pymatgen's readers raise all kinds
+        raise StructureError(f"{path} cannot be read as a crystal structure: {error}") from error
+
+
+def _symbol(species: Any) -> str:
+    return str(getattr(species, "element", species).symbol)
+
+
+def _stated_oxidation_states(structure: Structure) -> dict[str, float]:
+    states: dict[str, set[float]] = {}
+    for species in structure.composition:
+        value = getattr(species, "oxi_state", None)
+        if value is not None:
+            states.setdefault(_symbol(species), set()).add(float(value))
+    several = {element: sorted(values) for element, values in states.items() if len(values) > 1}
+    if several:
+        raise OxidationStateError(
+            f"the structure gives an element several oxidation states, {several}; give one for each in oxidation_states"
+        )
+    return {element: values.pop() for element, values in states.items()}
+
+
+def _sublattice_labels(structure: Structure) -> list[str]:
+    """Given labels, or one for each set of equivalent sites: the species and a number."""
+    given = structure.site_properties.get("sublattice")
+    if given is not None and all(isinstance(label, str) for label in given):
+        _check_pooled(structure, given)
+        return list(given)
+    dataset = SpacegroupAnalyzer(structure, symprec=SYMMETRY_TOLERANCE_ANG).get_symmetry_dataset()
+    names: dict[int, str] = {}
+    numbers: Counter[str] = Counter()
+    for orbit, site in zip(dataset.equivalent_atoms, structure, strict=True):
+        if orbit not in names:
+            stem = "/".join(_symbol(species) for species in site.species)
+            numbers[stem] += 1
+            names[int(orbit)] = f"{stem}{numbers[stem]}"
+    return [names[int(orbit)] for orbit in dataset.equivalent_atoms]
+
+
+def _check_pooled(structure: Structure, labels: Sequence[str]) -> None:
+    first: dict[str, Any] = {}
+    for index, (label, site) in enumerate(zip(labels, structure, strict=True)):
+        if not first.setdefault(label, site.species).almost_equals(site.species):
+            raise StructureError(
+                f"site {index} ({site.species_string}) shares the sublattice {label!r} with {first[label]}; pooled "
+                "sites must have equal occupancies: give them their mean"
+            )
+
+
+def _formula_units(structure: Structure) -> int:
+    """Greatest common divisor of the amounts where all are whole numbers within 0.1; else 1."""
+    amounts = structure.composition.get_el_amt_dict().values()
+    if any(abs(amount - round(amount)) > 0.1 or round(amount) == 0 for amount in amounts):
+        return 1
+    return math.gcd(*(round(amount) for amount in amounts))

@@ -1,0 +1,129 @@
+"""Disordered structures of a system's grid points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from pymatgen.core import Lattice, Species, Structure
+
+from disolyte.errors import OxidationStateError
+from disolyte.systems.schema import DisorderedSystem, GridPoint
+
+
+class WyckoffSite(NamedTuple):
+    """One crystallographic position of a parent structure."""
+
+    sublattice: str
+    """Name of the sublattice; positions of one name are pooled."""
+    element: str
+    """Element that stands for the position; the occupancies of its sublattice replace it."""
+    frac_coords: tuple[float, float, float]
+    """Fractional coordinates of one of its sites."""
+
+
+def parent_structure(
+    space_group: int | str, lattice_parameters: Sequence[float], positions: Sequence[WyckoffSite]
+) -> Structure:
+    """Parent structure from a space group, lattice parameters and Wyckoff positions.
+
+    Parameters
+    ----------
+    space_group
+        Number or Hermann–Mauguin symbol, in pymatgen's standard setting.
+    lattice_parameters
+        a, b, c in Å; alpha, beta, gamma in degrees.
+    positions
+        The occupied positions.
+
+    Returns
+    -------
+    Structure
+        All sites of the conventional cell, with the site property ``sublattice``.
+    """
+    return Structure.from_spacegroup(
+        space_group,
+        Lattice.from_parameters(*lattice_parameters),
+        [position.element for position in positions],
+        [position.frac_coords for position in positions],
+        site_properties={"sublattice": [position.sublattice for position in positions]},
+    )
+
+
+def disordered_structure(system: DisorderedSystem, point: GridPoint) -> Structure:
+    """Disordered structure of one composition.
+
+    Parameters
+    ----------
+    system
+        The system.
+    point
+        The composition.
+
+    Returns
+    -------
+    Structure
+        Sites with partial occupancies, species with oxidation states, and the site property ``sublattice``. Lattice
+        parameters and coordinates are interpolated linearly (Vegard's law) where the system has one parent for each
+        end member.
+
+    Raises
+    ------
+    CompositionError
+        If an occupancy leaves [0, 1].
+    OxidationStateError
+        If the composition is charged; it names the excess.
+
+    Examples
+    --------
+    >>> from disolyte.systems import get_system
+    >>> system = get_system("liybc")
+    >>> structure = disordered_structure(system, system.point("Li3InCl6"))
+    >>> structure[0].species_string, structure.site_properties["sublattice"][0]
+    ('Li+:0.75', 'Li')
+    """
+    species = system.species_at(point.coordinates)
+    _check_charge(system, point)
+    parent = _interpolated_parent(system, point.coordinates)
+    labels = parent.site_properties["sublattice"]
+    decorated = {
+        label: {Species(element, system.oxidation_states[element]): occupancy for element, occupancy in entry.items()}
+        for label, entry in species.items()
+    }
+    kept = [index for index, label in enumerate(labels) if decorated[label]]
+    return Structure(
+        parent.lattice,
+        [decorated[labels[index]] for index in kept],
+        parent.frac_coords[kept],
+        site_properties={"sublattice": [labels[index] for index in kept]},
+    )
+
+
+def _check_charge(system: DisorderedSystem, point: GridPoint) -> None:
+    amounts = system.amounts(point.coordinates)
+    excess = sum(system.oxidation_states[element] * amount for element, amount in amounts.items())
+    if abs(excess) > system.charge_tolerance_e:
+        states = ", ".join(f"{element} {system.oxidation_states[element]:+g}" for element, n in amounts.items() if n)
+        raise OxidationStateError(
+            f"{point.formula} of {system.key!r} carries an excess charge of {excess:+.4g} e per formula unit with "
+            f"{states}; at most {system.charge_tolerance_e:g} is put down to rounding (charge_tolerance_e): "
+            "correct the oxidation states or the occupancies"
+        )
+
+
+def _interpolated_parent(system: DisorderedSystem, coordinates: Mapping[str, float]) -> Structure:
+    first = system.parents[0]
+    if len(system.parents) == 1:
+        return first
+    shares = np.array(system.fractions(coordinates))
+    parameters = shares @ np.array([parent.lattice.parameters for parent in system.parents])
+    # Sites may sit on either side of a cell boundary in two parents: take the shorter way.
+    shifts = np.array([parent.frac_coords - first.frac_coords for parent in system.parents])
+    shifts -= np.round(shifts)
+    return Structure(
+        Lattice.from_parameters(*parameters),
+        first.species,
+        first.frac_coords + np.einsum("e,esk->sk", shares, shifts),
+        site_properties=first.site_properties,
+    )
