@@ -1,0 +1,162 @@
+"""The written VASP inputs against the published protocol."""
+
+import json
+import math
+
+import pytest
+from monty.json import MontyDecoder, MontyEncoder
+from pymatgen.core import Lattice, Structure
+from pymatgen.io.vasp import Incar, Kpoints, Poscar
+
+from disolyte.errors import InputError
+from disolyte.labelling import scan
+
+PROTOCOL_POTCARS = dict(
+    zip(
+        "Na Zr Si P Li Ge S Y In Cl Br O".split(),
+        "Na_pv Zr_sv Si P Li_sv Ge_d S Y_sv In_d Cl Br O".split(),
+        strict=True,
+    )
+)
+PROTOCOL_DATES = {
+    "Na": "19Sep2006", "Zr": "04Jan2005", "Si": "05Jan2001", "P": "06Sep2000", "Li": "10Sep2004", "Ge": "03Jul2007",
+    "S": "06Sep2000", "Y": "25May2007", "In": "06Sep2000", "Cl": "06Sep2000", "Br": "06Sep2000", "O": "08Apr2002",
+}  # fmt: skip
+
+
+def placed(lattice, species):
+    """A structure with the species on a coarse grid: only cell and elements matter for the inputs."""
+    n = math.ceil(len(species) ** (1 / 3))
+    grid = [[i / n, j / n, k / n] for i in range(n) for j in range(n) for k in range(n)]
+    return Structure(lattice, species, grid[: len(species)])
+
+
+CASES = {
+    # formula: structure, mesh by hand from 2π|b|/0.2 rounded up
+    "liybc": (
+        # |a|, |b|, |c| of the C2/m halides; monoclinic: b_a = 1/(a sin β), b_c = 1/(c sin β)
+        placed(Lattice.monoclinic(6.41, 11.08, 6.39, 109.8), ["Li"] * 6 + ["In", "Y"] + ["Cl"] * 6 + ["Br"] * 6),
+        (6, 3, 6),
+    ),
+    "nasicon": (
+        placed(Lattice.hexagonal(8.86, 22.76), ["Na"] * 18 + ["Zr"] * 12 + ["Si"] * 12 + ["P"] * 6 + ["O"] * 72),
+        (5, 5, 2),
+    ),
+    "lpsgo": (
+        placed(Lattice.orthorhombic(12.8, 8.2, 6.1), ["Li"] * 14 + ["P"] * 2 + ["Ge"] * 2 + ["S"] * 8 + ["O"] * 8),
+        (3, 4, 6),
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def vasp():
+    """The VASP part, imported once: it takes seconds."""
+    from disolyte.labelling import vasp as module
+
+    return module
+
+
+@pytest.mark.parametrize("system", CASES)
+def test_written_inputs_are_the_protocol(vasp, system, clean_dir):
+    structure, mesh = CASES[system]
+    vasp.ScanStaticSetGenerator().get_input_set(structure, potcar_spec=True).write_input(".")
+
+    incar = Incar.from_file("INCAR")
+    protocol = {"METAGGA": "Scan", "ENCUT": 520, "EDIFF": 1e-5, "ISYM": 0, "LASPH": True, "NSW": 0}
+    assert {key: incar[key] for key in protocol} == protocol
+    assert incar["ISPIN"] == 1
+    # nothing may slip in from a base set: no +U, no other functional, no mesh by KSPACING, no spin, no relaxation
+    assert not {"GGA", "LDAU", "KSPACING", "MAGMOM", "IBRION", "ISIF", "IVDW", "LUSE_VDW"} & incar.keys()
+
+    kpoints = Kpoints.from_file("KPOINTS")
+    assert kpoints.style.name == "Gamma"
+    assert tuple(kpoints.kpts[0]) == mesh
+    assert tuple(kpoints.kpts_shift) == (0, 0, 0)
+
+    written = Poscar.from_file("POSCAR")
+    with open("POTCAR.spec") as file:
+        assert file.read().split() == [PROTOCOL_POTCARS[element] for element in written.site_symbols]
+    assert written.structure.composition == structure.composition
+    assert len(written.site_symbols) == len(structure.composition), "one POTCAR per element"
+
+
+def test_potcar_functional_and_titels(vasp):
+    assert vasp.ScanStaticSetGenerator().user_potcar_functional == "PBE_54"
+    assert PROTOCOL_POTCARS == scan.PAW_PBE_54
+    assert scan.PAW_TITELS == {
+        element: f"PAW_PBE {PROTOCOL_POTCARS[element]} {date}" for element, date in PROTOCOL_DATES.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "lattice", [Lattice.cubic(4.2), Lattice.monoclinic(6.4, 11.1, 6.4, 110), Lattice.hexagonal(9, 23)]
+)
+def test_mesh_is_the_coarsest_within_the_spacing(lattice):
+    for length, n in zip(lattice.reciprocal_lattice.abc, scan.gamma_mesh(lattice, 0.2), strict=True):
+        assert length / n <= 0.2 + 1e-9
+        assert n == 1 or length / (n - 1) > 0.2
+
+
+def test_mesh_is_not_rounded_up_by_noise():
+    assert scan.gamma_mesh(Lattice.cubic(2 * math.pi / 0.6), 0.2) == (3, 3, 3)
+    assert scan.gamma_mesh(Lattice.cubic(60.0), 0.2) == (1, 1, 1)
+    with pytest.raises(InputError, match="not positive"):
+        scan.gamma_mesh(Lattice.cubic(5), 0)
+
+
+def test_spin_only_where_elements_ask_for_it(vasp):
+    generator = vasp.ScanStaticSetGenerator()
+    iron = placed(Lattice.cubic(6), ["Li"] * 4 + ["Fe"] * 4 + ["Cl"] * 8)
+    incar = generator.get_input_set(iron, potcar_spec=True).incar
+    assert incar["ISPIN"] == 2
+    moments = dict(zip([site.specie.symbol for site in iron.get_sorted_structure()], incar["MAGMOM"], strict=True))
+    assert moments["Fe"] == 5.0
+    # the same generator, used again, forgets the iron
+    assert generator.get_input_set(CASES["liybc"][0], potcar_spec=True).incar["ISPIN"] == 1
+
+
+def test_user_settings_win(vasp):
+    generator = vasp.ScanStaticSetGenerator(
+        user_incar_settings={"METAGGA": "R2SCAN", "NCORE": 4, "LORBIT": None},
+        user_kpoints_settings=Kpoints.gamma_automatic((2, 2, 2)),
+    )
+    inputs = generator.get_input_set(CASES["liybc"][0], potcar_spec=True)
+    assert inputs.incar["METAGGA"].upper() == "R2SCAN"
+    assert inputs.incar["NCORE"] == 4
+    assert "LORBIT" not in inputs.incar
+    assert inputs.kpoints.kpts[0] == (2, 2, 2)
+    assert generator.functional == "r2SCAN"
+    coarse = vasp.ScanStaticSetGenerator(kpoint_spacing_per_ang=0.5)
+    assert coarse.get_input_set(CASES["liybc"][0], potcar_spec=True).kpoints.kpts[0] == (3, 2, 3)
+
+
+def test_previous_pbe_run_does_not_change_the_settings(vasp):
+    generator = vasp.ScanStaticSetGenerator(
+        prev_incar={"GGA": "PE", "ENCUT": 300, "EDIFF": 1e-3, "ISYM": 2, "METAGGA": "--", "NSW": 99, "LASPH": False}
+    )
+    inherited = vasp.ScanStaticSetGenerator(prev_incar={"ENCUT": 300, "NSW": 99, "NCORE": 8}, inherit_incar=True)
+    for made, expected in [(generator, None), (inherited, 8)]:
+        incar = made.get_input_set(CASES["liybc"][0], potcar_spec=True).incar
+        assert (incar["ENCUT"], incar["EDIFF"], incar["ISYM"], incar["NSW"]) == (520, 1e-5, 0, 0)
+        assert "GGA" not in incar
+        assert incar.get("NCORE") == expected
+
+
+def test_maker_behaves_like_an_atomate2_maker(vasp):
+    from atomate2.vasp.powerups import update_user_incar_settings
+
+    maker = vasp.ScanStaticMaker(run_vasp_kwargs={"vasp_cmd": "mpirun vasp_std", "max_errors": 3})
+    again = json.loads(json.dumps(maker, cls=MontyEncoder), cls=MontyDecoder)
+    assert again == maker
+    assert again.input_set_generator.kpoint_spacing_per_ang == 0.2
+
+    powered = update_user_incar_settings(maker, {"NCORE": 2})
+    incar = powered.input_set_generator.get_input_set(CASES["lpsgo"][0], potcar_spec=True).incar
+    assert incar["NCORE"] == 2
+    assert incar["METAGGA"].upper() == "SCAN"
+    assert "NCORE" not in maker.input_set_generator.user_incar_settings
+
+    job = maker.make(CASES["liybc"][0])
+    assert job.name == "SCAN static"
+    assert vasp.ScanStaticMaker.role == "dft"
