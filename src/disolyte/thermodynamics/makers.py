@@ -1,0 +1,281 @@
+"""Jobs of the thermodynamics: ranking, selection by the hull, phase diagrams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from jobflow import Maker, job
+
+from disolyte.blobs import PAYLOAD_KEY
+from disolyte.enumeration.schema import EnumerationDoc
+from disolyte.errors import StructureError
+from disolyte.models import ModelSource, load_model
+from disolyte.models.schema import ModelDoc
+from disolyte.systems.schema import GridPoint, format_formula
+from disolyte.thermodynamics.agreement import compare_rankings
+from disolyte.thermodynamics.candidates import (
+    Candidate,
+    gather_candidates,
+    heights_above_hull,
+    lowest_candidates,
+    lowest_phases,
+    pick_structures,
+)
+from disolyte.thermodynamics.evaluation import evaluate_candidates, relax_candidates, static_energies
+from disolyte.thermodynamics.hull import mixing_hull
+from disolyte.thermodynamics.schema import (
+    GroundState,
+    PackedStructures,
+    PhaseDiagramDoc,
+    RankedEnergiesDoc,
+    RelaxationProtocol,
+    SelectionDoc,
+)
+from disolyte.workers.records import describe_job
+from disolyte.workers.roles import Role
+
+
+@dataclass
+class RankingMaker(Maker):
+    """Energies of all orderings of one composition; the lowest are handed on.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    foundation
+        Model used where none is handed to :meth:`make`.
+    device
+        torch device.
+    dtype
+        Precision, "float32" or "float64".
+    batch_size
+        Structures in one pass of the model.
+    n_candidates
+        Structures handed on, lowest energy first.
+    relaxation
+        What is relaxed. All orderings are ranked as they are; with a relaxation, the lowest ``n_candidates`` are then
+        relaxed and ranked anew.
+    """
+
+    name: str = "rank orderings"
+    foundation: ModelSource = field(default_factory=ModelSource)
+    device: str = "cpu"
+    dtype: str = "float32"
+    batch_size: int = 32
+    n_candidates: int = 200
+    relaxation: RelaxationProtocol = field(default_factory=RelaxationProtocol)
+    role: ClassVar[Role] = Role.GPU
+
+    @job(data=[PAYLOAD_KEY], output_schema=RankedEnergiesDoc)
+    def make(self, enumeration: EnumerationDoc, model: ModelDoc | None = None) -> RankedEnergiesDoc:
+        """Rank the orderings of a composition.
+
+        Parameters
+        ----------
+        enumeration
+            Orderings of one composition.
+        model
+            Model to use instead of ``foundation``.
+
+        Raises
+        ------
+        StructureError
+            If no ordering has a finite energy.
+        ModelCoverageError
+            If the model does not know an element.
+        """
+        loaded = load_model(model or self.foundation, device=self.device, dtype=self.dtype)
+        point = enumeration.point or _point_of(enumeration)
+        energies, n_failed = static_energies(enumeration, loaded, self.batch_size)
+        if not energies:
+            raise StructureError(f"none of the {n_failed} orderings of {point.formula} has a finite energy")
+        ranked = sorted(energies, key=lambda entry: entry[0])[: self.n_candidates]
+        candidates = [
+            Candidate(point, cell.structure(i), energy * cell.n_formula_units, cell.n_formula_units)
+            for energy, cell, i in ((energy, enumeration.cells[c], i) for energy, c, i in ranked)
+        ]
+        candidates, n_unconverged = relax_candidates(candidates, loaded, self.relaxation)
+        return RankedEnergiesDoc(
+            **describe_job([enumeration, *([model] if model else [])], caveats=loaded.caveats),
+            point=point,
+            packed_structures=PackedStructures.from_structures([entry.structure for entry in candidates]),
+            energies_ev_per_atom=[entry.energy_ev / len(entry.structure) for entry in candidates],
+            energies_ev_per_fu=[entry.energy_ev_per_fu for entry in candidates],
+            n_formula_units=[entry.n_formula_units for entry in candidates],
+            n_ranked=len(energies),
+            n_failed=n_failed,
+            relaxation=self.relaxation.kind,
+            n_unconverged=n_unconverged,
+            model_name=loaded.name,
+            model_sha256=loaded.sha256,
+        )
+
+
+@dataclass
+class HullSelectionMaker(Maker):
+    """Structures drawn by their Boltzmann weight above the hull.
+
+    The lowest structure of each composition is always in; copies by symmetry are left out; the rest is drawn without
+    replacement with weights exp(-E_hull / k_B T), E_hull per formula unit.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    temperature_k
+        Temperature of the weights.
+    n_select
+        Structures to select in all. 84 of them with 30 frames each make the 2500 structures of a published data set.
+    seed
+        Seed of the draw.
+    """
+
+    name: str = "select by hull"
+    temperature_k: float = 800.0
+    n_select: int = 84
+    seed: int = 0
+    role: ClassVar[Role] = Role.CPU
+
+    @job(data=[PAYLOAD_KEY], output_schema=SelectionDoc)
+    def make(self, rankings: list[RankedEnergiesDoc], end_members: list[str]) -> SelectionDoc:
+        """Select structures from all compositions.
+
+        Parameters
+        ----------
+        rankings
+            One for each composition.
+        end_members
+            Formulas that span the compositions; they must be among them.
+
+        Raises
+        ------
+        InputError
+            If the temperature is not positive, there is one composition only, or an energy is not finite.
+        CompositionError
+            If the end members do not span the compositions, or a composition is empty.
+        """
+        candidates, n_duplicates = gather_candidates(rankings)
+        pick = pick_structures(
+            candidates, end_members, n_select=self.n_select, temperature_k=self.temperature_k, seed=self.seed
+        )
+        return SelectionDoc(
+            **describe_job(rankings, seed=self.seed),
+            entries=pick.entries,
+            hull=pick.hull,
+            temperature_k=self.temperature_k,
+            n_requested=self.n_select,
+            n_candidates=len(candidates),
+            n_duplicates=n_duplicates,
+            note=pick.note,
+            relaxation=rankings[0].relaxation,
+            model_name=rankings[0].model_name,
+            model_sha256=rankings[0].model_sha256,
+        )
+
+
+@dataclass
+class PhaseDiagramMaker(Maker):
+    """Hull with another model, as a rule the fine-tuned one, and its agreement with that of the selection.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    device
+        torch device.
+    dtype
+        Precision, "float32" or "float64".
+    batch_size
+        Structures in one pass of the model.
+    relaxation
+        What is relaxed before an energy is taken.
+    """
+
+    name: str = "phase diagram"
+    device: str = "cpu"
+    dtype: str = "float64"
+    batch_size: int = 32
+    relaxation: RelaxationProtocol = field(default_factory=RelaxationProtocol)
+    role: ClassVar[Role] = Role.GPU
+
+    @job(data=[PAYLOAD_KEY], output_schema=PhaseDiagramDoc)
+    def make(
+        self, selection: SelectionDoc, model: ModelDoc | ModelSource, rankings: list[RankedEnergiesDoc] | None = None
+    ) -> PhaseDiagramDoc:
+        """Evaluate the structures anew and build the hull.
+
+        Parameters
+        ----------
+        selection
+            Selected structures, with their hull.
+        model
+            Model to use.
+        rankings
+            All candidates the selection was drawn from: with them the model's ground states are sought among all of
+            them, not among the selected ones alone.
+
+        Raises
+        ------
+        InputError
+            If an energy is not finite.
+        ModelCoverageError
+            If the model does not know an element.
+        """
+        loaded = load_model(model, device=self.device, dtype=self.dtype)
+        before = gather_candidates(rankings)[0] if rankings else _selected_candidates(selection)
+        after, unconverged = evaluate_candidates(before, loaded, self.relaxation, self.batch_size)
+        hull = mixing_hull(lowest_phases(after), selection.hull.end_members)
+        inputs = [selection, *(rankings or []), *([model] if isinstance(model, ModelDoc) else [])]
+        return PhaseDiagramDoc(
+            **describe_job(inputs, caveats=loaded.caveats),
+            hull=hull,
+            ground_states=[
+                GroundState(
+                    point=entry.point,
+                    structure=entry.structure,
+                    family=entry.family,
+                    n_formula_units=entry.n_formula_units,
+                    converged=id(entry) not in unconverged,
+                )
+                for entry in lowest_candidates(after)
+            ],
+            agreement=compare_rankings(
+                [entry.point.formula for entry in before],
+                _per_atom(before, heights_above_hull(before, selection.hull)),
+                _per_atom(after, heights_above_hull(after, hull)),
+                reference_model=selection.model_name,
+            ),
+            relaxation=self.relaxation.kind,
+            model_name=loaded.name,
+            model_sha256=loaded.sha256,
+        )
+
+
+def _point_of(enumeration: EnumerationDoc) -> GridPoint:
+    """Point named after the first ordering, for a structure that belongs to no grid."""
+    cell = next(cell for cell in enumeration.cells if len(cell.energies_ev))
+    amounts = cell.structure(0).composition.get_el_amt_dict()
+    return GridPoint(
+        coordinates={},
+        formula=format_formula({element: amount / cell.n_formula_units for element, amount in amounts.items()}),
+    )
+
+
+def _selected_candidates(selection: SelectionDoc) -> list[Candidate]:
+    return [
+        Candidate(
+            point=entry.point,
+            structure=entry.structure,
+            energy_ev=entry.energy_ev_per_fu * entry.n_formula_units,
+            n_formula_units=entry.n_formula_units,
+            family=entry.family,
+        )
+        for entry in selection.entries
+    ]
+
+
+def _per_atom(candidates: Sequence[Candidate], values_ev_per_fu: Sequence[float]) -> list[float]:
+    return [value / entry.n_atoms_per_fu for entry, value in zip(candidates, values_ev_per_fu, strict=True)]
