@@ -1,0 +1,11 @@
+"""Enumeration: distinct orderings of disordered structures, counted, generated, sampled and ranked.
+
+Consumes disordered structures (partial occupancies); produces :class:`EnumerationDoc`, one per composition. The engine
+is :class:`OrderingSpace`, which works without any workflow.
+"""
+
+from disolyte.enumeration.composition import Rounding
+from disolyte.enumeration.schema import BigInt, EnumerationDoc, OrderingSet
+from disolyte.enumeration.space import OrderingBatch, OrderingSpace, RankedOrderings
+
+__all__ = ["BigInt", "EnumerationDoc", "OrderingBatch", "OrderingSet", "OrderingSpace", "RankedOrderings", "Rounding"]

@@ -1,0 +1,128 @@
+"""What may sit where: kinds of sites, and which of them share one composition."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pymatgen.core import Structure
+
+from disolyte.errors import CompositionError, StructureError
+
+OCCUPANCY_NOISE = 1e-6
+"""Differences of occupancies below this are noise of floating point numbers."""
+
+
+@dataclass(frozen=True)
+class SiteKind:
+    """Occupancies of a site, and the pool it belongs to.
+
+    Parameters
+    ----------
+    species
+        Species by their string (``"Li+"``, ``"Na"``; ``""`` is a vacancy), sorted, vacancy last.
+    occupancies
+        Their occupancies.
+    pool
+        Name of the pool of sites that share one composition; None: the symmetry of the parent decides.
+    """
+
+    species: tuple[str, ...]
+    occupancies: tuple[float, ...]
+    pool: str | None = None
+
+    @property
+    def is_disordered(self) -> bool:
+        """Whether more than one species, vacancies among them, may sit here."""
+        return len(self.species) > 1
+
+    def symmetry_key(self) -> tuple[Any, ...]:
+        """Sites of equal keys may be mapped onto each other by symmetry."""
+        if self.pool is not None:
+            return ("pool", self.pool)
+        return (self.species, tuple(round(x, 6) for x in self.occupancies))
+
+
+def read_site_kinds(structure: Structure, pool: Iterable[str] = ()) -> list[SiteKind]:
+    """Kind of every site of a disordered structure.
+
+    Parameters
+    ----------
+    structure
+        Structure with partial occupancies. Sites that share a site property ``sublattice`` and are not all ordered
+        share one composition.
+    pool
+        Elements: all disordered sites on which one of them sits, and the same species, share one composition.
+
+    Raises
+    ------
+    StructureError
+        If no site is disordered, or pooled sites hold different species.
+    CompositionError
+        If the occupancies of a site add up to more than 1, or one is negative.
+    """
+    kinds = [_read_site(index, site) for index, site in enumerate(structure)]
+    if not any(kind.is_disordered for kind in kinds):
+        raise StructureError(
+            f"{structure.composition.reduced_formula} has no site of partial occupancy, so there is nothing to order: "
+            "give the disordered parent (for example structure.replace_species({'Na': {'Na': 0.5}})), or use this "
+            "ordered structure as it is"
+        )
+    labels = _labels(structure, kinds, set(pool))
+    pooled = {label for label, kind in zip(labels, kinds, strict=True) if label is not None and kind.is_disordered}
+    for label in sorted(pooled):
+        members = [kind for other, kind in zip(labels, kinds, strict=True) if other == label]
+        species = _pool_species(label, members)
+        for index, kind in enumerate(kinds):
+            if labels[index] == label and set(kind.species) <= set(species):
+                amounts = dict(zip(kind.species, kind.occupancies, strict=True))
+                kinds[index] = SiteKind(species, tuple(amounts.get(name, 0.0) for name in species), label)
+    return kinds
+
+
+def _read_site(index: int, site: Any) -> SiteKind:
+    amounts = {str(species): float(amount) for species, amount in site.species.items() if amount > OCCUPANCY_NOISE}
+    total = sum(amounts.values())
+    if total > 1 + OCCUPANCY_NOISE or any(amount < 0 for amount in site.species.values()):
+        raise CompositionError(
+            f"site {index} ({site.species_string}) has a total occupancy of {total:.6g}; it must lie within 0 and 1: "
+            "correct the occupancies"
+        )
+    species = tuple(sorted(amounts))
+    occupancies = tuple(amounts[name] for name in species)
+    if 1 - total > OCCUPANCY_NOISE:
+        return SiteKind((*species, ""), (*occupancies, 1 - total))
+    return SiteKind(species, occupancies)
+
+
+def _labels(structure: Structure, kinds: Sequence[SiteKind], pool: set[str]) -> list[str | None]:
+    given = structure.site_properties.get("sublattice", [None] * len(structure))
+    labels: list[str | None] = [None if label in (None, "") else str(label) for label in given]
+    found = set()
+    for index, (site, kind) in enumerate(zip(structure, kinds, strict=True)):
+        elements = {str(getattr(species, "element", species)) for species in site.species}
+        if kind.is_disordered and elements & pool:
+            labels[index] = "pool of " + ", ".join(name or "vacancy" for name in kind.species)
+            found |= elements & pool
+    if pool - found:
+        raise StructureError(
+            f"no partially occupied site holds {', '.join(sorted(pool - found))}, which is to be pooled: "
+            f"{structure.composition.reduced_formula} has disorder on "
+            + ", ".join(
+                sorted({"/".join(name or "vacancy" for name in kind.species) for kind in kinds if kind.is_disordered})
+            )
+        )
+    return labels
+
+
+def _pool_species(label: str, members: Sequence[SiteKind]) -> tuple[str, ...]:
+    """Species of a pool: those of its disordered sites, which must agree."""
+    disordered = {kind.species for kind in members if kind.is_disordered}
+    widest = max(disordered, key=len)
+    if any(not set(species) <= set(widest) for species in disordered):
+        raise StructureError(
+            f"the sites of sublattice {label!r} hold different species ({' and '.join(map(str, sorted(disordered)))}), so "
+            "they cannot share one composition: give them different labels"
+        )
+    return widest

@@ -1,0 +1,124 @@
+"""The job that enumerates one composition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+from jobflow import Maker, job
+from pymatgen.core import Structure
+
+from disolyte.blobs import PAYLOAD_KEY, Blob
+from disolyte.enumeration.composition import Rounding
+from disolyte.enumeration.lattice import SupercellLike
+from disolyte.enumeration.schema import EnumerationDoc, OrderingSet
+from disolyte.enumeration.space import OrderingSpace
+from disolyte.systems.schema import GridPoint
+from disolyte.workers.records import describe_job
+from disolyte.workers.roles import Role
+
+
+@dataclass
+class EnumerationMaker(Maker):
+    """Job that ranks the distinct orderings of one composition by Ewald energy.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    n_lowest
+        Number of orderings of lowest energy to keep in each cell.
+    symprec
+        Distance in Å within which sites of the parent count as equivalent.
+    rounding
+        What to do with occupancies that a cell cannot hold: ``refuse`` or ``nearest``.
+    pool
+        Elements whose disordered sites share one composition, besides those that share a site property ``sublattice``.
+    seed
+        Seed of everything random.
+    """
+
+    role: ClassVar[Role] = Role.CPU
+
+    name: str = "enumerate orderings"
+    n_lowest: int = 2000
+    symprec: float = 0.01
+    rounding: Rounding = Rounding.REFUSE
+    pool: tuple[str, ...] = field(default_factory=tuple)
+    seed: int = 0
+
+    @job(data=[PAYLOAD_KEY], output_schema=EnumerationDoc)
+    def make(
+        self,
+        disordered: Structure,
+        point: GridPoint | None = None,
+        supercells: Sequence[SupercellLike] | None = None,
+        oxidation_states: dict[str, float] | None = None,
+        system_key: str | None = None,
+    ) -> EnumerationDoc:
+        """Rank the orderings of one composition.
+
+        Parameters
+        ----------
+        disordered
+            Structure with partial occupancies.
+        point
+            The composition; from the structure if not given.
+        supercells
+            Supercells in units of the structure's cell: whole numbers, triples or 3×3 matrices.
+        oxidation_states
+            Charges by species or element; stated by the structure or guessed if not given.
+        system_key
+            Key of the system it belongs to.
+
+        Raises
+        ------
+        StructureError, CompositionError, OxidationStateError
+            If the structure cannot be enumerated in these cells.
+        """
+        spaces = [
+            OrderingSpace.from_structure(
+                disordered,
+                supercell,
+                symprec=self.symprec,
+                rounding=self.rounding,
+                pool=self.pool,
+                oxidation_states=oxidation_states,
+            )
+            for supercell in (supercells or [1])
+        ]
+        point = point or GridPoint(coordinates={}, formula=disordered.composition.element_composition.reduced_formula)
+        cells = [self._rank(space, point) for space in spaces]
+        states = spaces[0].oxidation_states
+        changes = list(dict.fromkeys(str(change) for space in spaces for change in space.occupancy_changes))
+        caveats = [*states.caveats, *(f"occupancy changed: {change}" for change in changes)]
+        return EnumerationDoc(
+            **describe_job(seed=self.seed, caveats=caveats),
+            system_key=system_key,
+            point=point,
+            cells=cells,
+            exhaustive=all(cell.exhaustive for cell in cells),
+            energy="ewald",
+            oxidation_states=dict(states.values),
+            oxidation_states_source=states.source,
+            occupancy_changes=changes,
+        )
+
+    def _rank(self, space: OrderingSpace, point: GridPoint) -> OrderingSet:
+        ranked = space.lowest_energy(self.n_lowest, seed=self.seed)
+        return OrderingSet(
+            supercell=space.cell.supercell.tolist(),
+            lattice_ang=space.cell.lattice_ang.tolist(),
+            frac_coords=space.cell.frac_coords.tolist(),
+            site_species=[list(species) for species in space.site_species],
+            occupations=Blob.from_array(ranked.occupations),
+            degeneracies=ranked.degeneracies.tolist(),
+            energies_ev=ranked.energies_ev.tolist(),
+            n_lowest=len(ranked.energies_ev),
+            n_formula_units=space.n_formula_units(point.formula),
+            n_raw=space.n_raw,
+            n_distinct=space.n_distinct,
+            group_order=space.group_order,
+            exhaustive=ranked.exhaustive,
+        )

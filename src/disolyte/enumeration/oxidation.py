@@ -1,0 +1,148 @@
+"""Charges of the species: given, stated by the structure, or guessed once and recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from math import gcd, prod
+from typing import Any
+
+from pymatgen.core import Composition, Element, Species, get_el_sp
+
+from disolyte.errors import OxidationStateError
+
+CHARGE_TOLERANCE_E = 1e-3
+"""Total charge of a cell, in elementary charges, that is put down to noise."""
+
+_MAX_ASSIGNMENTS = 200_000
+
+
+@dataclass(frozen=True)
+class OxidationStates:
+    """Charge of every species, and where it comes from.
+
+    Parameters
+    ----------
+    values
+        Charge by species string, in elementary charges.
+    source
+        ``"given"``, ``"structure"`` or ``"guessed"``.
+    total_charge_e
+        Charge of the whole cell.
+    caveats
+        What a reader must know.
+    """
+
+    values: Mapping[str, float]
+    source: str
+    total_charge_e: float
+    caveats: list[str] = field(default_factory=list)
+
+
+def resolve_oxidation_states(amounts: Mapping[str, int], given: Mapping[str, float] | None = None) -> OxidationStates:
+    """Charge of every species in a cell.
+
+    Parameters
+    ----------
+    amounts
+        Number of atoms of each species (strings such as ``"Li"`` or ``"Li+"``, no vacancies).
+    given
+        Charges by species or element; they go before those that the species state.
+
+    Raises
+    ------
+    OxidationStateError
+        If charges are missing for some species, all are zero, or none can be guessed.
+    """
+    given = dict(given or {})
+    values: dict[str, float] = {}
+    missing = []
+    stated = False
+    for name in amounts:
+        species = get_el_sp(name)
+        element = str(getattr(species, "element", species))
+        state = getattr(species, "oxi_state", None)
+        if name in given or element in given:
+            values[name] = float(given[name] if name in given else given[element])
+        elif isinstance(state, int | float):
+            values[name] = float(state)
+            stated = True
+        else:
+            missing.append(name)
+    if missing and values:
+        raise OxidationStateError(
+            f"oxidation states are known for {', '.join(values)} but not for {', '.join(missing)}: give them all in "
+            "oxidation_states"
+        )
+    source = "structure" if stated else "given"
+    caveats: list[str] = []
+    if missing:
+        values, source = guess_oxidation_states(amounts), "guessed"
+        caveats.append("oxidation states were guessed: " + ", ".join(f"{name} {q:+g}" for name, q in values.items()))
+    if not any(values.values()):
+        raise OxidationStateError(
+            f"all oxidation states of {', '.join(values)} are zero, so all Coulomb energies would be zero: give the "
+            "charges in oxidation_states, or rank with another energy"
+        )
+    total = sum(values[name] * amount for name, amount in amounts.items())
+    if abs(total) > CHARGE_TOLERANCE_E:
+        caveats.append(
+            f"the cell carries a charge of {total:+.4g} e, compensated by a uniform background in the Ewald energies"
+        )
+    return OxidationStates(values, source, total, caveats)
+
+
+def guess_oxidation_states(amounts: Mapping[str, int]) -> dict[str, float]:
+    """One oxidation state for each element that makes the cell neutral; the commonest such assignment.
+
+    Parameters
+    ----------
+    amounts
+        Number of atoms of each element.
+
+    Raises
+    ------
+    OxidationStateError
+        If there is none.
+
+    Examples
+    --------
+    >>> guess_oxidation_states({"Fe": 1, "Sb": 1, "O": 4})
+    {'Fe': 3.0, 'Sb': 5.0, 'O': -2.0}
+    """
+    names = list(amounts)
+    divisor = gcd(*amounts.values())
+    reduced = [amount // divisor for amount in amounts.values()]
+    for tables in (_common_states, _known_states):
+        options = [tables(name) for name in names]
+        if prod(len(entry) for entry in options) > _MAX_ASSIGNMENTS:
+            continue
+        neutral = [
+            states for states in product(*options) if sum(q * n for q, n in zip(states, reduced, strict=True)) == 0
+        ]
+        if neutral:
+            best = max(neutral, key=lambda states: _likelihood(names, states))
+            return {name: float(q) for name, q in zip(names, best, strict=True)}
+    formula = "".join(f"{name}{amount}" for name, amount in zip(names, reduced, strict=True))
+    raise OxidationStateError(
+        f"no oxidation states of {', '.join(names)} make {formula} neutral: give them in oxidation_states (or with the "
+        "species of the structure)"
+    )
+
+
+def _common_states(name: str) -> tuple[int, ...]:
+    element = Element(name)
+    return tuple(element.common_oxidation_states or element.oxidation_states)
+
+
+def _known_states(name: str) -> tuple[int, ...]:
+    element = Element(name)
+    return tuple(sorted({*element.icsd_oxidation_states, *element.common_oxidation_states, *element.oxidation_states}))
+
+
+def _likelihood(names: list[str], states: tuple[int, ...]) -> float:
+    """Sum of the frequencies of the states in the ICSD, as pymatgen counts them."""
+    Composition("H").oxi_state_guesses()  # loads the table of frequencies once
+    table: Any = Composition.oxi_prob or {}
+    return sum(float(table.get(Species(name, q), 0)) for name, q in zip(names, states, strict=True))
