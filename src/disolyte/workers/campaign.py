@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections import Counter
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from disolyte.workers.database import Database
 from disolyte.workers.processes import ProcessRegistry
 
 UNFINISHED: Final = ("WAITING", "READY", "RESERVED", "RUNNING")
+IDLE_POLLS: Final = 10
 ANY_ROLE: Final = "any"
 """Name of a worker that takes the jobs of all roles."""
 
@@ -83,9 +84,10 @@ class Campaign:
         return store
 
     def launchpad(self) -> LaunchPad:
-        """The LaunchPad, its indices built."""
-        launchpad = LaunchPad.from_dict(self.database.launchpad_spec())
-        launchpad.maintain(infinite=False)
+        """The LaunchPad; a new one is initialised, one that holds anything is left as it is."""
+        launchpad = _connect(self.database)
+        if launchpad.fw_id_assigner.find_one() is None and launchpad.fireworks.find_one() is None:
+            launchpad.reset("", require_password=False)
         return launchpad
 
     def submit(self, flow: Flow) -> None:
@@ -104,7 +106,7 @@ class Campaign:
     def jobs(self) -> list[JobState]:
         """States of all jobs of the campaign that exist by now."""
         wanted = {"fw_id": 1, "name": 1, "state": 1, "spec._category": 1, "spec._tasks.job.function.@module": 1}
-        found = self._collection("fireworks").find({"spec.campaign": self.name}, wanted)
+        found = self.launchpad().fireworks.find({"spec.campaign": self.name}, wanted)
         return [_job_state(entry) for entry in found]
 
     def recover(self) -> int:
@@ -131,7 +133,7 @@ class Campaign:
         for job in self.jobs():
             if job.state != "FIZZLED":
                 continue
-            launch = self._collection("launches").find_one({"fw_id": job.fw_id}, sort=[("launch_id", -1)])
+            launch = self.launchpad().launches.find_one({"fw_id": job.fw_id}, sort=[("launch_id", -1)])
             stored = ((launch or {}).get("action") or {}).get("stored_data", {})
             yield job.name, stored.get("_exception", {}).get("_stacktrace", "the worker left no traceback")
 
@@ -154,9 +156,11 @@ class Campaign:
             "PYTHONUNBUFFERED": "1",
         }
         for category in categories:
-            fworker = {"name": f"{self.name}-{category}", "query": "{}"}
-            if category != ANY_ROLE:
-                fworker["category"] = category
+            fworker = {
+                "name": f"{self.name}-{category}",
+                "category": "" if category == ANY_ROLE else category,
+                "query": "{}",
+            }
             file = self.folder / f"fworker_{category}.yaml"
             dumpfn(fworker, file)
             command = [
@@ -168,12 +172,26 @@ class Campaign:
             ]
             self.registry.start(f"worker-{category}", [*command, str(os.getpid())], env=environment, cwd=launches)
 
-    def summary(self) -> Counter[str]:
-        """Number of jobs in each state."""
-        return Counter(job.state for job in self.jobs())
+    def watch(self, poll_s: float = 1.0) -> Iterator[list[JobState]]:
+        """Yield the states of all jobs, time and again, until none can run any more.
 
-    def _collection(self, name: str) -> Any:
-        return getattr(_connect(self.database), name)
+        Raises
+        ------
+        WorkerError
+            If a worker process of this folder has died; what is finished stays.
+        """
+        idle_polls = 0
+        while idle_polls < IDLE_POLLS:
+            jobs = self.jobs()
+            yield jobs
+            states = {job.state for job in jobs}
+            if not states & set(UNFINISHED):
+                return
+            # Between the end of a job and the release of its children, nothing is ready for a moment.
+            idle_polls = 0 if states & {"READY", "RESERVED", "RUNNING"} else idle_polls + 1
+            for name in self.registry.dead():
+                raise WorkerError(f"{name} has ended unexpectedly; the end of its log:\n{self.registry.log_tail(name)}")
+            time.sleep(poll_s)
 
 
 _connections: dict[str, LaunchPad] = {}

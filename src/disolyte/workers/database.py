@@ -150,9 +150,9 @@ def start_embedded(registry: ProcessRegistry) -> Database:
             if server.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.1)
                 continue
-            log = registry.log_file("database")
-            tail = "\n".join(log.read_text(errors="replace").splitlines()[-5:])
-            raise StoreError(f"the embedded database did not start; the end of {log}:\n{tail}") from error
+            tail = registry.log_tail("database", lines=5)
+            message = f"the embedded database did not start; the end of {registry.log_file('database')}:\n{tail}"
+            raise StoreError(message) from error
         else:
             return database
 

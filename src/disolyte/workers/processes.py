@@ -58,6 +58,15 @@ class ProcessRegistry:
         """File that the named process writes to."""
         return self.folder / "logs" / f"{name}.log"
 
+    def log_tail(self, name: str, lines: int = 15) -> str:
+        """Last lines that the named process wrote."""
+        file = self.log_file(name)
+        return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else ""
+
+    def dead(self) -> list[str]:
+        """Names of processes that were started and not stopped, but run no more."""
+        return [name for name, record in self._read().items() if _find(*record) is None]
+
     def stop(self, name: str) -> None:
         """End a process of this folder, and those that it started, if it still runs."""
         records = self._read()

@@ -1,0 +1,141 @@
+"""Campaigns on a real LaunchPad, in a real database, by real worker processes."""
+
+import importlib
+import os
+import stat
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from jobflow import Flow
+
+from disolyte.errors import RunFolderError, StoreError, WorkerError
+from disolyte.workers.campaign import Campaign
+from disolyte.workers.database import Database, start_embedded
+from disolyte.workers.processes import ProcessRegistry, own_folder
+from disolyte.workers.routing import assign_workers
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+makers = importlib.import_module("makers_for_routing")
+
+
+@pytest.fixture
+def campaign(tmp_path, monkeypatch):
+    pytest.importorskip("secantus")
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    folder = tmp_path / "run"
+    with own_folder(folder):
+        registry = ProcessRegistry(folder)
+        campaign = Campaign("test", folder, start_embedded(registry))
+        campaign.write_configuration()
+        yield campaign
+        registry.stop_all()
+
+
+def finish(campaign, timeout_s=90):
+    deadline = time.monotonic() + timeout_s
+    for _ in campaign.watch(poll_s=0.2):
+        assert time.monotonic() < deadline, campaign.jobs()
+    return campaign.jobs()
+
+
+def test_categories_and_documents_through_two_workers(campaign):
+    first = makers.FanOutMaker(depth=1).make(1)
+    flow = assign_workers(Flow([first]), {"cpu": {"_category": "cpu"}, "gpu": {"_category": "gpu"}})
+    campaign.submit(flow)
+    campaign.start_workers(["cpu", "gpu"], threads=1)
+    jobs = finish(campaign)
+
+    assert len(jobs) == 10
+    assert {job.state for job in jobs} == {"COMPLETED"}
+    assert all(job.category == ("gpu" if job.name == "heavy" else "cpu") for job in jobs)
+    launches = campaign.launchpad().launches
+    workers = {launch["fw_id"]: launch["fworker"]["name"] for launch in launches.find()}
+    assert {workers[job.fw_id] for job in jobs if job.category == "gpu"} == {"test-gpu"}
+    assert {workers[job.fw_id] for job in jobs if job.category == "cpu"} == {"test-cpu"}
+    assert campaign.job_store().get_output(first.uuid) == 3
+
+    with pytest.raises(WorkerError, match="on the LaunchPad already"):
+        campaign.submit(Flow([makers.LightMaker().make(1)]))
+
+
+def test_killed_worker_and_database_lose_nothing(campaign):
+    before = makers.LightMaker().make(2.0)
+    sleeper = makers.SleepMaker().make(before.output)
+    after = makers.LightMaker().make(sleeper.output)
+    campaign.submit(Flow([before, sleeper, after]))
+    campaign.start_workers(["any"], threads=1)
+    for jobs in campaign.watch(poll_s=0.1):
+        if any(job.name == "sleep" and job.state == "RUNNING" for job in jobs):
+            break
+    done_before = {job.fw_id for job in campaign.jobs() if job.state == "COMPLETED"}
+    for name in ("worker-any", "database"):
+        victim = psutil.Process(int(campaign.registry._read()[name][0]))
+        victim.kill()
+        victim.wait(10)
+
+    assert len(done_before) == 1
+    assert campaign.registry.stop_all() == []
+    again = Campaign("test", campaign.folder, start_embedded(campaign.registry))
+    again.write_configuration()
+    assert again.recover() == 1
+    again.start_workers(["any"], threads=1)
+    jobs = finish(again)
+
+    assert {job.state for job in jobs} == {"COMPLETED"}
+    launches = again.launchpad().launches
+    assert all(launches.count_documents({"fw_id": fw_id}) == 1 for fw_id in done_before)
+    sleeps = list(launches.find({"fw_id": next(job.fw_id for job in jobs if job.name == "sleep")}))
+    assert len({launch["launch_dir"] for launch in sleeps}) == 1, "a job goes on in its old folder"
+    assert again.job_store().get_output(after.uuid) == 4.0
+
+
+def test_dead_worker_is_reported(campaign):
+    campaign.submit(Flow([makers.SleepMaker().make(30.0)]))
+    campaign.start_workers(["any"], threads=1)
+    with pytest.raises(WorkerError, match="worker-any has ended unexpectedly"):
+        for count, _ in enumerate(campaign.watch(poll_s=0.2)):
+            if count == 3:
+                psutil.Process(int(campaign.registry._read()["worker-any"][0])).kill()
+
+
+def test_failed_job_keeps_its_traceback_and_runs_again(campaign):
+    flag = campaign.folder / "flag"
+    campaign.submit(Flow([makers.NeedsFileMaker().make(str(flag))]))
+    campaign.start_workers(["any"], threads=1)
+    assert [job.state for job in finish(campaign)] == ["FIZZLED"]
+    ((name, traceback),) = campaign.failures()
+    assert name == "needs file"
+    assert "FileNotFoundError" in traceback
+    flag.write_text("here")
+    assert campaign.recover() == 1
+    assert [job.state for job in finish(campaign)] == ["COMPLETED"]
+
+
+def test_configuration_is_private(campaign):
+    for name in ("jobflow.yaml", "my_launchpad.yaml"):
+        assert stat.S_IMODE((campaign.folder / name).stat().st_mode) == 0o600
+
+
+def test_folder_has_one_owner(tmp_path):
+    with own_folder(tmp_path / "run"), pytest.raises(RunFolderError, match=f"in use by process {os.getpid()}"):
+        with own_folder(tmp_path / "run"):
+            pass
+
+
+def test_unwritable_folder_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunFolderError, match="cannot write to the run folder"), own_folder(tmp_path / "file"):
+        pass
+
+
+def test_unreachable_database_is_named_without_its_password():
+    database = Database.from_uri("mongodb://user:secret@127.0.0.1:9/lab")
+    with pytest.raises(StoreError, match="no MongoDB answered at mongodb://127.0.0.1:9/lab") as caught:
+        database.check(timeout_s=0.5)
+    assert "secret" not in str(caught.value)
+    with pytest.raises(StoreError, match="must begin with mongodb://"):
+        Database.from_uri("localhost:27017")
