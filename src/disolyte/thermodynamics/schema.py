@@ -61,11 +61,11 @@ class PackedStructures(BaseModel):
 
     def to_structures(self) -> list[Structure]:
         """Unpack all structures."""
-        ends = np.cumsum(self.n_atoms.to_array())[:-1]
+        ends = np.cumsum(self.n_atoms.to_array())
         parts = zip(
             self.lattices_ang.to_array(),
-            np.split(self.numbers.to_array(), ends),
-            np.split(self.frac_coords.to_array(), ends),
+            np.split(self.numbers.to_array(), ends)[:-1],
+            np.split(self.frac_coords.to_array(), ends)[:-1],
             strict=True,
         )
         return [
