@@ -120,6 +120,8 @@ class Campaign:
             Number of jobs made ready again.
         """
         launchpad = self.launchpad()
+        # A worker killed while it held the workflow's lock would keep everybody waiting for minutes.
+        launchpad.workflows.update_many({"metadata.campaign": self.name}, {"$unset": {"locked": True}})
         lost = [job.fw_id for job in self.jobs() if job.state in {"RUNNING", "RESERVED", "FIZZLED"}]
         for fw_id in lost:
             launch = launchpad.launches.find_one({"fw_id": fw_id}, {"launch_dir": 1}, sort=[("launch_id", -1)])
