@@ -40,8 +40,8 @@ SCAN_INCAR: Final[dict[str, Any]] = {
 """INCAR tags of a label. ``ISPIN`` is added by element."""
 
 PAW_PBE_54: Final[dict[str, str]] = {
-    "Na": "Na_pv", "Zr": "Zr_sv", "Si": "Si", "P": "P", "Li": "Li_sv", "Ge": "Ge_d", "S": "S", "Y": "Y_sv", "In": "In_d",
-    "Cl": "Cl", "Br": "Br", "O": "O",
+    "Na": "Na_pv", "Zr": "Zr_sv", "Si": "Si", "P": "P", "Li": "Li_sv", "Ge": "Ge_d", "S": "S", "Y": "Y_sv",
+    "In": "In_d", "Cl": "Cl", "Br": "Br", "O": "O",
 }  # fmt: skip
 """Published potentials, by pymatgen's names in the PBE_54 set."""
 
@@ -55,8 +55,8 @@ PAW_TITELS: Final[dict[str, str]] = {
 
 OPEN_SHELL_MOMENTS: Final[dict[str, float]] = {
     **dict.fromkeys(("V", "Cr", "Mn", "Fe", "Co", "Ni"), 5.0), "Cu": 1.0, "Mo": 2.0, "Ru": 2.0, "Rh": 1.0, "W": 2.0,
-    "Re": 2.0, "Os": 2.0, "Ir": 1.0, "Ce": 1.0, "Pr": 3.0, "Nd": 4.0, "Pm": 4.0, "Sm": 5.0, "Eu": 7.0, "Gd": 7.0, "Tb": 6.0,
-    "Dy": 5.0, "Ho": 4.0, "Er": 3.0, "Tm": 2.0, "Yb": 1.0, "U": 2.0, "Np": 3.0, "Pu": 4.0,
+    "Re": 2.0, "Os": 2.0, "Ir": 1.0, "Ce": 1.0, "Pr": 3.0, "Nd": 4.0, "Pm": 4.0, "Sm": 5.0, "Eu": 7.0, "Gd": 7.0,
+    "Tb": 6.0, "Dy": 5.0, "Ho": 4.0, "Er": 3.0, "Tm": 2.0, "Yb": 1.0, "U": 2.0, "Np": 3.0, "Pu": 4.0,
 }  # fmt: skip
 """Elements whose common ions have an open d or f shell, with the moment to start from, μ_B."""
 

@@ -26,7 +26,7 @@ class RejectionKind(StrEnum):
 
     CALCULATION_FAILED = "calculation failed"
     UNCONVERGED = "electronic steps not converged"
-    WRONG_FUNCTIONAL = "wrong functional"
+    WRONG_SETTINGS = "wrong functional or settings"
     STRUCTURE_MISMATCH = "structure mismatch"
     NOT_FINITE = "not finite"
     NET_FORCE = "net force"

@@ -13,7 +13,9 @@ from atomate2.vasp.sets.base import VaspInputGenerator
 from pymatgen.io.vasp import Kpoints
 from pymatgen.io.vasp.sets import MPScanRelaxSet
 
+from disolyte.errors import InputError
 from disolyte.labelling import scan
+from disolyte.labelling.tasks import LabelSettings
 from disolyte.workers.roles import Role
 
 
@@ -32,10 +34,11 @@ class ScanStaticSetGenerator(VaspInputGenerator):
     """Input set of a SCAN single point with the settings of the published labels.
 
     All tags of :data:`~disolyte.labelling.scan.SCAN_INCAR` override what a previous calculation left; only
-    ``user_incar_settings`` (such as ``{"METAGGA": "R2SCAN"}``) override them. The KPOINTS file holds an explicit Γ-centred
-    mesh, see :func:`~disolyte.labelling.scan.gamma_mesh`; the spacing on each axis is the largest that does not exceed
-    ``kpoint_spacing_per_ang``. ``ISPIN`` is 2 where :func:`~disolyte.labelling.scan.needs_spin` says so, and 1 otherwise.
-    An element outside the published set gets the PBE_54 potential of the Materials Project's SCAN set.
+    ``user_incar_settings`` (such as ``{"METAGGA": "R2SCAN"}``) override them. The KPOINTS file holds an explicit
+    Γ-centred mesh: the coarsest with at most ``kpoint_spacing_per_ang`` between points on each axis, see
+    :func:`~disolyte.labelling.scan.gamma_mesh`. ``ISPIN`` is 2 where :func:`~disolyte.labelling.scan.needs_spin` says
+    so, and 1 otherwise. An element outside the published set gets the PBE_54 potential of the Materials Project's SCAN
+    set.
 
     Parameters
     ----------
@@ -63,27 +66,34 @@ class ScanStaticSetGenerator(VaspInputGenerator):
         return {**scan.SCAN_INCAR, "ISPIN": 2 if scan.needs_spin(elements) else 1}
 
     @property
-    def kpoints_updates(self) -> Kpoints:
+    def kpoints_updates(self) -> Kpoints:  # type: ignore[override]  # pymatgen's own property admits a Kpoints too
         """Γ-centred mesh for the structure at hand."""
+        if self.structure is None:
+            raise InputError("no structure is associated with the input set; give one to get_input_set")
         mesh = scan.gamma_mesh(self.structure.lattice, self.kpoint_spacing_per_ang)
         kpoints = Kpoints.gamma_automatic(mesh)
         kpoints.comment = f"Gamma-centred, spacing at most {self.kpoint_spacing_per_ang} 1/A"
         return kpoints
 
     @property
-    def functional(self) -> str:
-        """Name of the meta-GGA, as emmet's ``run_type`` spells it."""
-        metagga = str(self.user_incar_settings.get("METAGGA", scan.SCAN_INCAR["METAGGA"])).upper()
-        return {"R2SCAN": "r2SCAN"}.get(metagga, metagga)
+    def label_settings(self) -> LabelSettings:
+        """What a calculation with these inputs must have used to be accepted as a label."""
+        tags = {**scan.SCAN_INCAR, **self.user_incar_settings}
+        functional = str(tags["METAGGA"] or "PBE").upper()
+        return LabelSettings(
+            functional={"R2SCAN": "r2SCAN"}.get(functional, functional),  # as emmet's run_type spells it
+            encut_ev=tags["ENCUT"],
+            ediff_ev=tags["EDIFF"],
+        )
 
 
 @dataclass
 class ScanStaticMaker(BaseVaspMaker):
     """Label one structure with a SCAN single point of VASP.
 
-    An atomate2 VASP Maker like any other: powerups, ``prev_dir``, custodian and ``TaskDoc`` work as usual. atomate2's default
-    custodian handlers suit a meta-GGA: they know ``METAGGA`` and answer lost convergence with ``ALGO = All``, which is where this
-    set starts, then with slower mixing; none of them changes functional, cutoff or mesh.
+    An atomate2 VASP Maker like any other: powerups, ``prev_dir``, custodian and ``TaskDoc`` work as usual. atomate2's
+    default custodian handlers suit a meta-GGA: they know ``METAGGA`` and answer lost convergence with ``ALGO = All``,
+    which is where this set starts, then with slower mixing. What they changed is checked when the label is collected.
 
     Parameters
     ----------

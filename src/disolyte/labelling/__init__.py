@@ -1,0 +1,28 @@
+"""Labels: from sampled frames to a dataset worth training on.
+
+Consumes
+    :class:`~disolyte.sampling.schema.SampleDoc` (frames of MD runs), or structures.
+Produces
+    :class:`LabelDoc` (energies, forces and stresses, and the frames set aside with reasons), then :class:`DatasetDoc`
+    (training, validation and test sets that share no structure family).
+
+The Makers are in :mod:`disolyte.labelling.makers`; the VASP labeller, whose import takes seconds, in
+:mod:`disolyte.labelling.vasp`.
+"""
+
+from disolyte.labelling.dataset import build_dataset
+from disolyte.labelling.quality import QualityGate
+from disolyte.labelling.schema import DatasetDoc, LabelDoc, Rejection, RejectionKind
+from disolyte.labelling.splits import SplitFractions
+from disolyte.labelling.surrogate import SURROGATE_CAVEAT
+
+__all__ = [
+    "SURROGATE_CAVEAT",
+    "DatasetDoc",
+    "LabelDoc",
+    "QualityGate",
+    "Rejection",
+    "RejectionKind",
+    "SplitFractions",
+    "build_dataset",
+]

@@ -1,0 +1,117 @@
+"""Parts and unions of frame batches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import numpy as np
+from pymatgen.core import Lattice, Structure
+
+from disolyte.blobs import Blob
+from disolyte.errors import InputError
+from disolyte.sampling.schema import FrameBatch, SampleDoc
+
+Frames = SampleDoc | FrameBatch | Structure | list[Structure]
+"""What a labeller of batches takes."""
+
+
+def to_frame_batch(frames: Frames) -> FrameBatch:
+    """Frames of a sample, or of structures that come from no MD run.
+
+    Raises
+    ------
+    InputError
+        If there are no frames, or something else than ordered structures.
+    """
+    if isinstance(frames, SampleDoc):
+        return frames.frames
+    if isinstance(frames, FrameBatch):
+        return frames
+    structures = [frames] if isinstance(frames, Structure) else list(frames)
+    if not structures or not all(isinstance(item, Structure) and item.is_ordered for item in structures):
+        raise InputError(
+            "labels need ordered structures; give a SampleDoc, a FrameBatch, a Structure or a list of Structures"
+        )
+    return frames_from_structures(structures)
+
+
+def cut_frames(frames: FrameBatch, window: tuple[int, int] | None) -> FrameBatch:
+    """Frames from ``window[0]`` up to, without, ``window[1]``; all of them where it is None."""
+    return frames if window is None else select_frames(frames, range(*window))
+
+
+def frame_slices(frames: FrameBatch) -> list[slice]:
+    """Slice of each frame's atoms in the arrays over all atoms."""
+    bounds = np.concatenate([[0], np.cumsum(frames.n_atoms.to_array())]).astype(int)
+    return [slice(int(start), int(stop)) for start, stop in pairwise(bounds)]
+
+
+def select_frames(frames: FrameBatch, indices: Sequence[int]) -> FrameBatch:
+    """Batch of the frames at ``indices``, in that order."""
+    slices = frame_slices(frames)
+    atoms = [np.arange(slices[index].start, slices[index].stop) for index in indices]
+    flat = np.concatenate([np.empty(0, dtype=int), *atoms])
+    rows = np.array(indices, dtype=int)
+    return FrameBatch(
+        numbers=Blob.from_array(frames.numbers.to_array()[flat]),
+        positions_ang=Blob.from_array(frames.positions_ang.to_array()[flat]),
+        cells_ang=Blob.from_array(frames.cells_ang.to_array()[rows]),
+        n_atoms=Blob.from_array(frames.n_atoms.to_array()[rows]),
+        family=[frames.family[index] for index in indices],
+        composition=[frames.composition[index] for index in indices],
+        md_step=[frames.md_step[index] for index in indices],
+        strain=[frames.strain[index] for index in indices],
+    )
+
+
+def join_frames(batches: Sequence[FrameBatch]) -> FrameBatch:
+    """One batch of all frames, in order. There must be at least one batch."""
+
+    def join(name: str) -> Blob:
+        return Blob.from_array(np.concatenate([getattr(batch, name).to_array() for batch in batches]))
+
+    return FrameBatch(
+        numbers=join("numbers"),
+        positions_ang=join("positions_ang"),
+        cells_ang=join("cells_ang"),
+        n_atoms=join("n_atoms"),
+        family=[family for batch in batches for family in batch.family],
+        composition=[composition for batch in batches for composition in batch.composition],
+        md_step=[step for batch in batches for step in batch.md_step],
+        strain=[strain for batch in batches for strain in batch.strain],
+    )
+
+
+def frames_from_structures(structures: Sequence[Structure]) -> FrameBatch:
+    """Unstrained batch of structures that come from no MD run; each composition is a family of its own."""
+    formulas = [structure.composition.reduced_formula for structure in structures]
+    positions = [structure.cart_coords for structure in structures]
+    numbers = [np.array(structure.atomic_numbers, dtype=np.int16) for structure in structures]
+    return FrameBatch(
+        numbers=Blob.from_array(np.concatenate([np.empty(0, dtype=np.int16), *numbers])),
+        positions_ang=Blob.from_array(np.concatenate([np.empty((0, 3)), *positions])),
+        cells_ang=Blob.from_array(
+            np.array([structure.lattice.matrix for structure in structures], dtype=float).reshape(-1, 3, 3)
+        ),
+        n_atoms=Blob.from_array(np.array([len(structure) for structure in structures], dtype=np.int32)),
+        family=formulas,
+        composition=formulas,
+        md_step=[0] * len(structures),
+        strain=[[0.0] * 6 for _ in structures],
+    )
+
+
+def frame_structures(frames: FrameBatch) -> list[Structure]:
+    """Periodic structures of all frames, sites in the order of the frame's atoms."""
+    numbers, positions = frames.numbers.to_array(), frames.positions_ang.to_array()
+    cells = frames.cells_ang.to_array()
+    return [
+        Structure(
+            Lattice(cells[index]),
+            [int(number) for number in numbers[atoms]],
+            positions[atoms],
+            coords_are_cartesian=True,
+        )
+        for index, atoms in enumerate(frame_slices(frames))
+    ]
