@@ -125,9 +125,9 @@ class Campaign:
         lost = [job.fw_id for job in self.jobs() if job.state in {"RUNNING", "RESERVED", "FIZZLED"}]
         for fw_id in lost:
             launch = launchpad.launches.find_one({"fw_id": fw_id}, {"launch_dir": 1}, sort=[("launch_id", -1)])
+            launchpad.rerun_fw(fw_id)
             if launch is not None and Path(launch["launch_dir"]).is_dir():
                 launchpad.update_spec([fw_id], {"_launch_dir": launch["launch_dir"]})
-            launchpad.rerun_fw(fw_id)
         return len(lost)
 
     def failures(self) -> Iterator[tuple[str, str]]:
