@@ -1,0 +1,114 @@
+"""Load a model by name, path or document."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Final
+
+from disolyte.errors import InputError, ModelIntegrityError
+from disolyte.models.loaded import LoadedModel
+from disolyte.models.schema import ModelDoc, PackedModel
+from disolyte.models.sources import SHIPPED, ModelFile, ModelSource, find_model_file
+
+if TYPE_CHECKING:
+    import torch
+
+SMALL_MODEL_CAVEAT: Final = "energies from the small reference model, not for science"
+"""Caveat of everything that rests on the model shipped in this package."""
+
+
+def load_model(
+    source: ModelSource | ModelDoc, *, device: str = "cpu", dtype: str = "float32", head: str | None = None
+) -> LoadedModel:
+    """Load one head of a model.
+
+    Parameters
+    ----------
+    source
+        Where it comes from: a name, a path, or the document of a trained model (then nothing but the document is
+        needed).
+    device
+        torch device, e.g. ``"cpu"`` or ``"cuda"``.
+    dtype
+        Precision to compute in, ``"float32"`` or ``"float64"``.
+    head
+        Head to use. Default: the target head of a document, the only head of any other model.
+
+    Raises
+    ------
+    ModelNotFoundError
+        If its file is neither here nor to be had.
+    ModelIntegrityError
+        If its content does not match its hash, or is no model.
+    InputError
+        If there is no such head, or there are several and none is named.
+    """
+    if isinstance(source, ModelDoc):
+        return _load_document(source, device=device, dtype=dtype, head=head)
+    file = find_model_file(source)
+    if file.is_pickle:
+        module, sha256 = _unpickle(file), file.sha256
+    else:
+        packed = PackedModel.read(file.path)
+        if source.sha256 is not None and source.sha256.lower() != packed.sha256:
+            raise ModelIntegrityError(
+                f"{file.path} holds a model of SHA-256 {packed.sha256}, asked for is {source.sha256}"
+            )
+        module, sha256 = packed.to_module(), packed.sha256
+    module = select_head(module, head or source.head, name=source.name)
+    caveats = [SMALL_MODEL_CAVEAT] if source.name == SHIPPED else []
+    return LoadedModel(module, name=source.name, sha256=sha256, caveats=caveats, device=device, dtype=dtype)
+
+
+def _load_document(document: ModelDoc, *, device: str, dtype: str, head: str | None) -> LoadedModel:
+    if head is None or head == document.head or document.multi_head is None:
+        module = select_head(document.single_head.to_module(), head, name=document.name)
+    else:
+        module = select_head(document.multi_head.to_module(), head, name=document.name)
+    return LoadedModel(
+        module, name=document.name, sha256=document.sha256, caveats=document.caveats, device=device, dtype=dtype
+    )
+
+
+def select_head(module: torch.nn.Module, head: str | None, *, name: str) -> torch.nn.Module:
+    """Single-head model of ``head``.
+
+    Mace takes its last head without a word where a name is misspelt; here that is an error.
+
+    Raises
+    ------
+    InputError
+        If there is no such head, or there are several and none is named.
+    """
+    heads = list(getattr(module, "heads", None) or ["Default"])
+    if head is not None and head not in heads:
+        raise InputError(f"model {name!r} has no head {head!r}; its heads are: {', '.join(heads)}")
+    if len(heads) == 1:
+        return module
+    if head is None:
+        raise InputError(f"model {name!r} has the heads {', '.join(heads)}; say which with head=...")
+    from mace.tools.scripts_utils import remove_pt_head
+
+    from disolyte.models.architecture import default_dtype
+
+    with default_dtype(str(next(module.parameters()).dtype).removeprefix("torch.")):
+        return remove_pt_head(module, head).eval()
+
+
+def _unpickle(file: ModelFile) -> torch.nn.Module:
+    """Read a pickled model which :func:`find_model_file` has let through."""
+    import mace  # noqa: F401  before e3nn, which fails on torch >= 2.6 otherwise
+    import torch
+
+    try:
+        content = torch.load(file.path, map_location="cpu", weights_only=False)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError, ImportError, ValueError, OSError) as error:
+        raise ModelIntegrityError(
+            f"{file.path} cannot be read as a mace model ({type(error).__name__}: {error}); fetch it again"
+        ) from error
+    if type(content).__name__ != "ScaleShiftMACE":
+        raise ModelIntegrityError(
+            f"{file.path} holds a {type(content).__name__}, not a ScaleShiftMACE (MACE-MP and its like); "
+            "a compiled model cannot be used, pass the '.model' file beside it"
+        )
+    return content

@@ -1,0 +1,152 @@
+"""Where models come from: shipped, downloaded by name, or a file of the user's."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from disolyte.errors import InputError, ModelIntegrityError, ModelNotFoundError
+
+SHIPPED: Final = "disolyte-small"
+"""Name of the reference model in this package: for trying out and testing, not for science."""
+
+KNOWN_SHA256: Final = {
+    "small": "2ddb079cee0e131eaaf6912ba581b394551ead283e95c99cfe78c605d10b5736",
+    "medium": "01bfe22100139f424713cf921144e5509cbe353d67aa9fa1be9c6e1e0ed35845",
+    "large": "f80e992b65ab8f88fdf26964511357c022e92704e4d9bcd086652635a8495b32",
+    "medium-mpa-0": "75428afe3a1d7d8062e19bcaabd5c433623cabf308242ec9fb493e38604fb638",
+}
+"""SHA-256 of the released MACE-MP files, as several independent users have published them."""
+
+
+class ModelSource(BaseModel):
+    """Which model to load: by name, or by path.
+
+    Names are ``"disolyte-small"`` (shipped with this package) and those of :func:`mace.calculators.mace_mp`, of which
+    ``"medium"`` is MACE-MP-0a, the foundation of the published protocol. The meaning of "the default MACE-MP" has
+    changed between releases of mace, so that documents state name and SHA-256.
+
+    Named models are looked up in MACE's cache folder and downloaded to it if they are not there. The file's SHA-256 is
+    always recorded; it is compared with ``sha256`` if that is given, else with :data:`KNOWN_SHA256` if it is listed.
+    The listed hashes were published by users of these files, not by the authors of mace: ``sha256`` overrides them.
+
+    A path ends in ``.npz`` (weights without code, as :meth:`~disolyte.models.schema.PackedModel.write` makes them) or
+    is a pickled ``.model`` of mace. Unpickling runs whatever code the file holds: it is done only if the file has the
+    given ``sha256``, or with ``trust_file=True``.
+
+    Examples
+    --------
+    >>> ModelSource().name
+    'medium'
+    >>> ModelSource(path="my.model").name
+    'my.model'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(default="medium", description="Name of the model; the file's name if only a path is given.")
+    path: str | None = Field(default=None, description="File to load instead of looking the name up.")
+    sha256: str | None = Field(default=None, description="Hash which the file must have; 64 hexadecimal digits.")
+    trust_file: bool = Field(default=False, description="Unpickle a file of unknown hash.")
+    head: str | None = Field(default=None, description="Head of a model with several.")
+    download: bool = Field(default=True, description="Whether a named model may be downloaded.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_of_path(cls, values: object) -> object:
+        """Name a model given by path after its file."""
+        if isinstance(values, dict) and values.get("path") and not values.get("name"):
+            return {**values, "path": str(values["path"]), "name": Path(values["path"]).name}
+        return values
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A model's file on this machine, its hash checked."""
+
+    path: Path
+    sha256: str
+
+    @property
+    def is_pickle(self) -> bool:
+        """Whether reading it runs code."""
+        return self.path.suffix != ".npz"
+
+
+def find_model_file(source: ModelSource) -> ModelFile:
+    """Locate the file of ``source`` and check its hash.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, or the given hash no SHA-256.
+    ModelNotFoundError
+        If it is neither here nor to be had; the message says where to put it.
+    ModelIntegrityError
+        If its hash is not the expected one, or it would be unpickled without anybody vouching for it.
+    """
+    if source.path is None and source.name == SHIPPED:
+        path = Path(str(resources.files("disolyte.models") / "data" / f"{SHIPPED}.npz"))
+        return ModelFile(path, _checked_sha256(path, None))
+    expected = source.sha256
+    if expected is not None and (len(expected) != 64 or set(expected.lower()) - set("0123456789abcdef")):
+        raise InputError(f"sha256 {expected!r} is not 64 hexadecimal digits; make one with: sha256sum FILE")
+    if source.path is not None:
+        path = Path(source.path).expanduser()
+        if not path.is_file():
+            raise ModelNotFoundError(f"no model file at {path}; check the path given in ModelSource(path=...)")
+        if path.suffix == ".npz":
+            return ModelFile(path, _checked_sha256(path, None))
+        sha256 = _checked_sha256(path, expected)
+        if expected is None and not source.trust_file:
+            raise ModelIntegrityError(
+                f"{path} is a pickled model; unpickling runs the code in it. Its SHA-256 is {sha256}: if that is the "
+                "hash its author states, pass ModelSource(path=..., sha256=...); to read it regardless, trust_file=True"
+            )
+        return ModelFile(path, sha256)
+    path = _cached_or_downloaded(source)
+    return ModelFile(path, _checked_sha256(path, expected or KNOWN_SHA256.get(source.name)))
+
+
+def _checked_sha256(path: Path, expected: str | None) -> str:
+    with path.open("rb") as stream:
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
+    if expected is not None and sha256 != expected.lower():
+        raise ModelIntegrityError(
+            f"{path} has SHA-256 {sha256}, expected {expected}: it is corrupt or another model. Delete it and fetch it "
+            "again, or, if it is the file you mean, pass its hash as ModelSource(sha256=...)"
+        )
+    return sha256
+
+
+def _cached_or_downloaded(source: ModelSource) -> Path:
+    """File of a named MACE-MP model in MACE's cache folder."""
+    from mace.calculators.foundations_models import download_mace_mp_checkpoint, mace_mp_urls
+    from mace.tools.utils import get_cache_dir
+
+    url = mace_mp_urls.get(source.name)
+    if url is None:
+        raise InputError(
+            f"no model is called {source.name!r}; known: {SHIPPED}, {', '.join(mace_mp_urls)}. For a file of your own "
+            "pass ModelSource(path=...)"
+        )
+    file_name = url.rsplit("/", 1)[-1]
+    path = Path(get_cache_dir()) / "".join(c for c in file_name if c.isalnum() or c == "_")
+    if path.is_file():
+        return path
+    reason = "downloading is switched off"
+    if source.download:
+        try:
+            return Path(download_mace_mp_checkpoint(source.name))
+        except (OSError, RuntimeError) as error:
+            reason = f"downloading failed ({error})"
+    raise ModelNotFoundError(
+        f"foundation model {source.name!r} is not at {path}, and {reason}. Fetch {url} on a machine with network and "
+        f"put it there under that name, or pass ModelSource(name={source.name!r}, path='/path/to/{file_name}', "
+        f"sha256='...'); the small model shipped with disolyte needs no download: ModelSource(name={SHIPPED!r})"
+    )
