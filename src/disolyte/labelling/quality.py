@@ -35,6 +35,11 @@ class QualityGate(BaseModel):
     energy_deviations: float = Field(
         default=10.0, gt=0, description="Deviation from the per-element fit that is an outlier, in robust deviations."
     )
+    family_energy_ev_per_atom: float = Field(
+        default=0.2,
+        gt=0,
+        description="Largest deviation from the median of the frame's family, whose atoms are the same.",
+    )
 
 
 @dataclass(frozen=True)
@@ -173,15 +178,30 @@ def _energy_outliers(frames: Sequence[LabelledFrame], gate: QualityGate) -> list
         return []
     fractions, energies, _ = _per_atom(frames)
     deviations = energies - fractions @ _fit(fractions, energies, n_iterations=50)
-    centre = np.median(deviations)
-    robust = 1.4826 * float(np.median(np.abs(deviations - centre)))
+    deviations -= np.median(deviations)
+    robust = 1.4826 * float(np.median(np.abs(deviations)))
     limit = max(gate.energy_ev_per_atom, gate.energy_deviations * robust)
-    return [
-        f"{deviation:+.3f} eV/atom from the per-element fit exceeds the limit {limit:.3f} eV/atom"
-        if abs(deviation) > limit
-        else None
-        for deviation in deviations - centre
-    ]
+    in_family = _deviations_in_family([frame.family for frame in frames], energies)
+    checks = (
+        (in_family, gate.family_energy_ev_per_atom, "the median of its family"),
+        (deviations, limit, "the per-element fit"),
+    )
+    reasons: list[str | None] = [None] * len(frames)
+    for values, largest, origin in checks:
+        for index in np.flatnonzero(np.abs(values) > largest):
+            reasons[index] = f"{values[index]:+.3f} eV/atom from {origin} exceeds the limit {largest:.3f} eV/atom"
+    return reasons
+
+
+def _deviations_in_family(families: Sequence[str], energies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Deviation of each energy from the median of its family; 0 in families of one or two."""
+    names = np.array(families)
+    deviations = np.zeros(len(energies))
+    for name in set(families):
+        members = names == name
+        if members.sum() > 2:
+            deviations[members] = energies[members] - np.median(energies[members])
+    return deviations
 
 
 def _check_duplicate(frame: LabelledFrame, seen: set[str]) -> Rejection | None:
