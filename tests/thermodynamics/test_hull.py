@@ -88,6 +88,7 @@ def test_units_by_hand():
     assert middle.e_hull_ev_per_atom == pytest.approx((0.06 + 0.1 * 2 / 3) / 10)
     assert middle.decomposition == pytest.approx({"Li3InBr6": 1 / 3, "Li3InBr1.5Cl4.5": 2 / 3})
     assert [row.is_stable for row in hull.rows] == [True, True, False, True]
+    assert hull.tie_lines == [("Li3InBr1.5Cl4.5", "Li3InBr6"), ("Li3InBr1.5Cl4.5", "Li3InCl6")]
 
 
 def test_shares():

@@ -31,6 +31,8 @@ class Candidate:
     """Formula units in its cell."""
     family: str | None = None
     """Its name, once it was selected."""
+    converged: bool = True
+    """Whether its relaxation, if any, converged."""
 
     @property
     def energy_ev_per_fu(self) -> float:

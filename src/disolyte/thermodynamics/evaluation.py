@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
-from pymatgen.core import Structure
-
 from disolyte.enumeration.schema import EnumerationDoc
-from disolyte.errors import InputError
+from disolyte.errors import InputError, StructureError
 from disolyte.models import LoadedModel
 from disolyte.thermodynamics.candidates import Candidate
 from disolyte.thermodynamics.relaxation import relax_structure, to_atoms
@@ -19,68 +18,108 @@ CHUNK: Final = 256
 """Structures held as objects at a time: an enumeration may hold millions as bytes."""
 
 
-def _orderings(enumeration: EnumerationDoc) -> Iterator[list[tuple[int, int]]]:
-    """Indices (cell, ordering) of all orderings, in chunks of one cell."""
-    for c, cell in enumerate(enumeration.cells):
-        n_orderings = len(cell.energies_ev)
-        for start in range(0, n_orderings, CHUNK):
-            yield [(c, i) for i in range(start, min(start + CHUNK, n_orderings))]
+@dataclass(frozen=True)
+class RankedOrderings:
+    """The lowest orderings of a composition."""
+
+    candidates: list[Candidate]
+    """Lowest energy first."""
+    n_ranked: int
+    """Orderings with a finite energy."""
+    n_failed: int
+    """Orderings whose energy was not finite."""
 
 
-def static_energies(
-    enumeration: EnumerationDoc, model: LoadedModel, batch_size: int
-) -> tuple[list[tuple[float, int, int]], int]:
-    """(energy per formula unit, cell, ordering) of all orderings with a finite energy, and the number of others."""
-    energies: list[tuple[float, int, int]] = []
-    n_failed = 0
-    for chunk in _orderings(enumeration):
-        atoms = [to_atoms(enumeration.cells[c].structure(i)) for c, i in chunk]
-        values = model.predict(atoms, batch_size=batch_size).energies_ev
-        for value, (c, i) in zip(values, chunk, strict=True):
-            if math.isfinite(value):
-                energies.append((float(value) / enumeration.cells[c].n_formula_units, c, i))
-            else:
-                n_failed += 1
-    return energies, n_failed
+def rank_orderings(
+    enumeration: EnumerationDoc, model: LoadedModel, *, n_candidates: int, batch_size: int
+) -> RankedOrderings:
+    """Energies of all orderings as they are; the lowest are kept.
 
+    Parameters
+    ----------
+    enumeration
+        Orderings of one composition.
+    model
+        Source of the energies.
+    n_candidates
+        Orderings to keep.
+    batch_size
+        Structures in one pass of the model.
 
-def relax_candidates(
-    candidates: Sequence[Candidate], model: LoadedModel, protocol: RelaxationProtocol
-) -> tuple[list[Candidate], int]:
-    """Candidates after relaxation, lowest energy first, and how many did not converge."""
-    if protocol.kind is Relaxation.STATIC:
-        return list(candidates), 0
-    calculator = model.calculator()
-    relaxed = [relax_structure(entry.structure, calculator, protocol) for entry in candidates]
-    moved = [
-        Candidate(entry.point, result.structure, result.energy_ev, entry.n_formula_units, entry.family)
-        for entry, result in zip(candidates, relaxed, strict=True)
-    ]
-    moved.sort(key=lambda entry: entry.energy_ev_per_fu)
-    return moved, sum(not result.converged for result in relaxed)
+    Raises
+    ------
+    InputError
+        If fewer than one is to be kept.
+    StructureError
+        If no ordering has a finite energy.
+    """
+    if n_candidates < 1:
+        raise InputError(f"n_candidates is {n_candidates}; at least 1 ordering must be handed on")
+    lowest: list[Candidate] = []
+    n_ranked = n_failed = 0
+    for chunk in _unranked(enumeration):
+        energies = model.predict([to_atoms(entry.structure) for entry in chunk], batch_size=batch_size).energies_ev
+        found = [
+            replace(entry, energy_ev=float(energy))
+            for entry, energy in zip(chunk, energies, strict=True)
+            if math.isfinite(energy)
+        ]
+        n_ranked += len(found)
+        n_failed += len(chunk) - len(found)
+        lowest = sorted([*lowest, *found], key=lambda entry: entry.energy_ev_per_fu)[:n_candidates]
+    if not lowest:
+        raise StructureError(
+            f"none of the {n_failed} orderings of {enumeration.point.formula} has a finite energy with {model.name!r}"
+        )
+    return RankedOrderings(lowest, n_ranked, n_failed)
 
 
 def evaluate_candidates(
-    candidates: Sequence[Candidate], model: LoadedModel, protocol: RelaxationProtocol, batch_size: int
-) -> tuple[list[Candidate], set[int]]:
-    """Candidates with the model's energies, in their order, and the ids of those that did not converge."""
-    structures: list[Structure] = [entry.structure for entry in candidates]
-    converged = [True] * len(structures)
+    candidates: Sequence[Candidate], model: LoadedModel, protocol: RelaxationProtocol, *, batch_size: int
+) -> list[Candidate]:
+    """Candidates with the model's energies, relaxed if asked for, in their order.
+
+    Parameters
+    ----------
+    candidates
+        Structures.
+    model
+        Source of the energies.
+    protocol
+        What is relaxed, and how far.
+    batch_size
+        Structures in one pass of the model, where nothing is relaxed.
+
+    Raises
+    ------
+    InputError
+        If an energy is not finite; it names the structures.
+    """
+    atoms = [to_atoms(entry.structure) for entry in candidates]
     if protocol.kind is Relaxation.STATIC:
-        energies = model.predict([to_atoms(structure) for structure in structures], batch_size=batch_size).energies_ev
+        energies = model.predict(atoms, batch_size=batch_size).energies_ev
+        after = [replace(entry, energy_ev=float(energy)) for entry, energy in zip(candidates, energies, strict=True)]
     else:
-        model.check_elements([to_atoms(structure) for structure in structures])
+        model.check_elements(atoms)
         calculator = model.calculator()
-        results = [relax_structure(structure, calculator, protocol) for structure in structures]
-        structures = [result.structure for result in results]
-        energies = [result.energy_ev for result in results]
-        converged = [result.converged for result in results]
-    bad = [index for index, energy in enumerate(energies) if not math.isfinite(energy)]
+        after = []
+        for entry in candidates:
+            relaxed = relax_structure(entry.structure, calculator, protocol)
+            after.append(
+                replace(entry, structure=relaxed.structure, energy_ev=relaxed.energy_ev, converged=relaxed.converged)
+            )
+    bad = [entry.family or entry.point.formula for entry in after if not math.isfinite(entry.energy_ev)]
     if bad:
-        names = [candidates[index].family or candidates[index].point.formula for index in bad[:10]]
-        raise InputError(f"model {model.name!r} gives no finite energy for {names}; do not use it for this system")
-    after = [
-        Candidate(entry.point, structure, float(energy), entry.n_formula_units, entry.family)
-        for entry, structure, energy in zip(candidates, structures, energies, strict=True)
-    ]
-    return after, {id(entry) for entry, good in zip(after, converged, strict=True) if not good}
+        raise InputError(f"model {model.name!r} gives no finite energy for {bad[:10]}; do not use it for this system")
+    return after
+
+
+def _unranked(enumeration: EnumerationDoc) -> Iterator[list[Candidate]]:
+    """All orderings without their energies, in chunks of one cell."""
+    for cell in enumeration.cells:
+        for start in range(0, cell.n_orderings, CHUNK):
+            indices = list(range(start, min(start + CHUNK, cell.n_orderings)))
+            yield [
+                Candidate(enumeration.point, structure, math.nan, cell.n_formula_units)
+                for structure in cell.structures(indices)
+            ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, Final
 
 import numpy as np
@@ -150,7 +151,10 @@ def mixing_hull(phases: Sequence[Phase], end_members: Sequence[str]) -> MixingHu
                 decomposition={names[id(part)]: amount for part, amount in parts.items()},
             )
         )
-    return MixingHull(end_members=list(end_members), rows=rows)
+    stable = [names[id(entry)] for entry in diagram.qhull_entries]
+    pairs = ((stable[i], stable[j]) for facet in diagram.facets for i, j in combinations(facet, 2))
+    edges = {(min(pair), max(pair)) for pair in pairs}
+    return MixingHull(end_members=list(end_members), rows=rows, tie_lines=sorted(edges))
 
 
 def _check_phases(phases: Sequence[Phase], end_members: Sequence[str]) -> None:

@@ -10,10 +10,8 @@ from jobflow import Maker, job
 
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.enumeration.schema import EnumerationDoc
-from disolyte.errors import StructureError
 from disolyte.models import ModelSource, load_model
 from disolyte.models.schema import ModelDoc
-from disolyte.systems.schema import GridPoint, format_formula
 from disolyte.thermodynamics.agreement import compare_rankings
 from disolyte.thermodynamics.candidates import (
     Candidate,
@@ -23,13 +21,14 @@ from disolyte.thermodynamics.candidates import (
     lowest_phases,
     pick_structures,
 )
-from disolyte.thermodynamics.evaluation import evaluate_candidates, relax_candidates, static_energies
+from disolyte.thermodynamics.evaluation import evaluate_candidates, rank_orderings
 from disolyte.thermodynamics.hull import mixing_hull
 from disolyte.thermodynamics.schema import (
     GroundState,
     PackedStructures,
     PhaseDiagramDoc,
     RankedEnergiesDoc,
+    Relaxation,
     RelaxationProtocol,
     SelectionDoc,
 )
@@ -88,27 +87,22 @@ class RankingMaker(Maker):
             If the model does not know an element.
         """
         loaded = load_model(model or self.foundation, device=self.device, dtype=self.dtype)
-        point = enumeration.point or _point_of(enumeration)
-        energies, n_failed = static_energies(enumeration, loaded, self.batch_size)
-        if not energies:
-            raise StructureError(f"none of the {n_failed} orderings of {point.formula} has a finite energy")
-        ranked = sorted(energies, key=lambda entry: entry[0])[: self.n_candidates]
-        candidates = [
-            Candidate(point, cell.structure(i), energy * cell.n_formula_units, cell.n_formula_units)
-            for energy, cell, i in ((energy, enumeration.cells[c], i) for energy, c, i in ranked)
-        ]
-        candidates, n_unconverged = relax_candidates(candidates, loaded, self.relaxation)
+        ranked = rank_orderings(enumeration, loaded, n_candidates=self.n_candidates, batch_size=self.batch_size)
+        candidates = ranked.candidates
+        if self.relaxation.kind is not Relaxation.STATIC:
+            relaxed = evaluate_candidates(candidates, loaded, self.relaxation, batch_size=self.batch_size)
+            candidates = sorted(relaxed, key=lambda entry: entry.energy_ev_per_fu)
         return RankedEnergiesDoc(
             **describe_job([enumeration, *([model] if model else [])], caveats=loaded.caveats),
-            point=point,
+            point=enumeration.point,
             packed_structures=PackedStructures.from_structures([entry.structure for entry in candidates]),
             energies_ev_per_atom=[entry.energy_ev / len(entry.structure) for entry in candidates],
             energies_ev_per_fu=[entry.energy_ev_per_fu for entry in candidates],
             n_formula_units=[entry.n_formula_units for entry in candidates],
-            n_ranked=len(energies),
-            n_failed=n_failed,
+            n_ranked=ranked.n_ranked,
+            n_failed=ranked.n_failed,
             relaxation=self.relaxation.kind,
-            n_unconverged=n_unconverged,
+            n_unconverged=sum(not entry.converged for entry in candidates),
             model_name=loaded.name,
             model_sha256=loaded.sha256,
         )
@@ -226,7 +220,7 @@ class PhaseDiagramMaker(Maker):
         """
         loaded = load_model(model, device=self.device, dtype=self.dtype)
         before = gather_candidates(rankings)[0] if rankings else _selected_candidates(selection)
-        after, unconverged = evaluate_candidates(before, loaded, self.relaxation, self.batch_size)
+        after = evaluate_candidates(before, loaded, self.relaxation, batch_size=self.batch_size)
         hull = mixing_hull(lowest_phases(after), selection.hull.end_members)
         inputs = [selection, *(rankings or []), *([model] if isinstance(model, ModelDoc) else [])]
         return PhaseDiagramDoc(
@@ -238,7 +232,7 @@ class PhaseDiagramMaker(Maker):
                     structure=entry.structure,
                     family=entry.family,
                     n_formula_units=entry.n_formula_units,
-                    converged=id(entry) not in unconverged,
+                    converged=entry.converged,
                 )
                 for entry in lowest_candidates(after)
             ],
@@ -252,16 +246,6 @@ class PhaseDiagramMaker(Maker):
             model_name=loaded.name,
             model_sha256=loaded.sha256,
         )
-
-
-def _point_of(enumeration: EnumerationDoc) -> GridPoint:
-    """Point named after the first ordering, for a structure that belongs to no grid."""
-    cell = next(cell for cell in enumeration.cells if len(cell.energies_ev))
-    amounts = cell.structure(0).composition.get_el_amt_dict()
-    return GridPoint(
-        coordinates={},
-        formula=format_formula({element: amount / cell.n_formula_units for element, amount in amounts.items()}),
-    )
 
 
 def _selected_candidates(selection: SelectionDoc) -> list[Candidate]:

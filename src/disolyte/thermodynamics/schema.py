@@ -116,6 +116,9 @@ class MixingHull(BaseModel):
 
     end_members: list[str] = Field(description="Formulas that span the space.")
     rows: list[PhaseRow] = Field(description="One for each composition.")
+    tie_lines: list[tuple[str, str]] = Field(
+        default_factory=list, description="Pairs of stable compositions joined by an edge of the hull."
+    )
 
     def row(self, formula: str) -> PhaseRow:
         """Row of a composition.

@@ -1,0 +1,10 @@
+"""Figures from documents.
+
+Consumes the documents of the stages; produces matplotlib figures, and writes no files. Every figure that rests on
+caveats says so below its axes.
+"""
+
+from disolyte.plots.hull import plot_formation_energy, plot_hull, plot_ternary_map
+from disolyte.plots.style import pretty_formula
+
+__all__ = ["plot_formation_energy", "plot_hull", "plot_ternary_map", "pretty_formula"]
