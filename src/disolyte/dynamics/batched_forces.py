@@ -14,7 +14,7 @@ from disolyte.models.graphs import find_neighbours
 if TYPE_CHECKING:
     from torch_sim.state import SimState
 
-    from disolyte.models.loaded import LoadedModel
+    from disolyte.models import LoadedModel
 
 _SKIN_ANG: Final = 0.8
 """Neighbours are listed this much beyond the cutoff, and again once an atom has moved half of it."""

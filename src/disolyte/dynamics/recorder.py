@@ -68,6 +68,7 @@ class Recorder:
         """
         member, atoms = self.member, self.member.atoms
         temperature_k = member.temperature_k(kinetic_ev)
+        recorded = step % member.protocol.record_every == 0
         verdict = self.watchdog.check_step(
             step,
             n_atoms=len(atoms),
@@ -77,26 +78,29 @@ class Recorder:
             start_energy_ev=self.start_energy_ev,
             max_force_ev_per_ang=max_force_ev_per_ang,
         )
-        if verdict is None and step % member.protocol.record_every == 0:
-            verdict = self.watchdog.check_frame(
-                step,
-                positions_ang,
-                start_positions_ang=atoms.positions,
-                numbers=atoms.numbers,
-                cell_ang=np.array(atoms.cell),
-                pbc=atoms.pbc,
-            )
-            if verdict is None:
-                self._record(step, energy_ev, temperature_k, positions_ang)
+        if recorded and (
+            verdict is None or step == 0
+        ):  # atoms that overlap from the start are the cause, not the force
+            verdict = self._check_geometry(step, positions_ang) or verdict
+        if recorded and verdict is None:
+            self._steps.append(step)
+            self._positions.append(positions_ang.astype(np.float32))
+            self._energies.append(energy_ev)
+            self._temperatures.append(temperature_k)
         if verdict is None and step == member.protocol.n_steps:
             return Verdict(reason=Reason.COMPLETED, step=step)
         return verdict
 
-    def _record(self, step: int, energy_ev: float, temperature_k: float, positions_ang: NDArray[np.float64]) -> None:
-        self._steps.append(step)
-        self._positions.append(positions_ang.astype(np.float32))
-        self._energies.append(energy_ev)
-        self._temperatures.append(temperature_k)
+    def _check_geometry(self, step: int, positions_ang: NDArray[np.float64]) -> Verdict | None:
+        atoms = self.member.atoms
+        return self.watchdog.check_frame(
+            step,
+            positions_ang,
+            start_positions_ang=atoms.positions,
+            numbers=atoms.numbers,
+            cell_ang=np.array(atoms.cell),
+            pbc=atoms.pbc,
+        )
 
     def chunk(self, end: SystemState, *, engine: Engine, wall_s: float, verdict: Verdict | None) -> Chunk:
         """Frames recorded so far, with the state at their end."""

@@ -21,7 +21,7 @@ from disolyte.dynamics.watchdog import Watchdog
 from disolyte.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:
-    from disolyte.models.loaded import LoadedModel
+    from disolyte.models import LoadedModel
 
 
 class _Advances(Protocol):
@@ -88,7 +88,7 @@ def run_md(
         for folder, atoms, protocol in zip(folders, systems, protocols, strict=True)
     ]
     if fresh := [atoms for atoms, writer in zip(systems, writers, strict=True) if writer.last is None]:
-        check_start(fresh, model, watchdog)
+        check_start(fresh, model)
     open_runs: list[tuple[Member, RunWriter]] = []
     for atoms, protocol, writer in zip(systems, protocols, writers, strict=True):
         state = start_state(atoms, protocol) if writer.last is None else writer.last.end

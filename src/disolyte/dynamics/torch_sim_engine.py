@@ -29,7 +29,7 @@ from disolyte.dynamics.watchdog import Verdict, Watchdog
 from disolyte.errors import DynamicsError
 
 if TYPE_CHECKING:
-    from disolyte.models.loaded import LoadedModel
+    from disolyte.models import LoadedModel
 
 
 class Batch:
