@@ -16,8 +16,9 @@ from ase.calculators.calculator import Calculator
 from disolyte.dynamics.member import Member, start_state
 from disolyte.dynamics.preflight import check_start
 from disolyte.dynamics.protocol import Engine, MDProtocol, Thermostat
-from disolyte.dynamics.trajectory import Chunk, MDRun, RunWriter
+from disolyte.dynamics.trajectory import Chunk, MDRun
 from disolyte.dynamics.watchdog import Watchdog
+from disolyte.dynamics.writer import RunWriter
 from disolyte.errors import InputError, MissingExtraError
 
 if TYPE_CHECKING:

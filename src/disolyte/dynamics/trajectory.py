@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -270,61 +269,3 @@ class MDRun:
                 return Atoms(self.numbers, chunk.positions_ang[index], cell=self.cell_ang, pbc=self.pbc)
             index -= len(chunk.steps)
         raise DynamicsError(f"frame {frame} is not in {self.directory}, which holds {self.n_frames} frames")
-
-
-class RunWriter:
-    """The folder of one system while it runs: opens or resumes it, and appends chunks.
-
-    Parameters
-    ----------
-    directory
-        Folder of the system.
-    header
-        What is run; must equal that of what the folder holds.
-
-    Raises
-    ------
-    DynamicsError
-        If the folder holds a different run.
-    RunFolderError
-        If the folder cannot be written to.
-    """
-
-    def __init__(self, directory: Path, header: dict[str, object]) -> None:
-        self.directory = directory
-        text = json.dumps(header, sort_keys=True)
-        path = directory / "run.json"
-        try:
-            directory.mkdir(parents=True, exist_ok=True)
-            if not path.exists():
-                temporary = path.with_name(f".run.json.{os.getpid()}")
-                temporary.write_text(text)
-                temporary.replace(path)
-        except OSError as error:
-            raise RunFolderError(
-                f"cannot write to {directory}: {error}; choose a folder that can be written to"
-            ) from error
-        if (there := json.loads(path.read_text())) != json.loads(text):
-            differing = sorted(key for key in {*there, *header} if there.get(key) != json.loads(text).get(key))
-            raise DynamicsError(
-                f"{directory} holds a run with another {', '.join(differing)}; "
-                "choose another folder, or delete this one to start anew"
-            )
-        self.n_chunks, self.last = self._find_chunks()
-
-    def _find_chunks(self) -> tuple[int, Chunk | None]:
-        """Count the readable chunks and read the last; what follows a gap or a broken file is set aside."""
-        paths = MDRun(self.directory).chunk_paths
-        while paths:
-            try:
-                return len(paths), read_chunk(paths[-1])
-            except (OSError, ValueError, KeyError, zipfile.BadZipFile):
-                broken = paths.pop()
-                broken.replace(broken.with_suffix(".broken"))
-        return 0, None
-
-    def append(self, chunk: Chunk) -> None:
-        """Write the next chunk."""
-        write_chunk(self.directory / f"chunk-{self.n_chunks:06d}.npz", chunk)
-        self.n_chunks += 1
-        self.last = chunk
