@@ -1,0 +1,23 @@
+"""From MD to transport numbers with honest errors.
+
+Consumes unwrapped displacements (in a flow: an ordered structure and a model); produces diffusivities, conductivities
+and Haven ratios with a verdict per temperature, and the Arrhenius line of each composition.
+"""
+
+from disolyte.diffusion.analysis import analyse_displacements
+from disolyte.diffusion.arrhenius import ArrheniusFit, ExtrapolatedDiffusivity, fit_arrhenius
+from disolyte.diffusion.gates import TrustGates, Verdict
+from disolyte.diffusion.transport import DiffusionResult, MsdCurves, TransportCoefficients, planar_diffusivity
+
+__all__ = [
+    "ArrheniusFit",
+    "DiffusionResult",
+    "ExtrapolatedDiffusivity",
+    "MsdCurves",
+    "TransportCoefficients",
+    "TrustGates",
+    "Verdict",
+    "analyse_displacements",
+    "fit_arrhenius",
+    "planar_diffusivity",
+]
