@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from disolyte.blobs import Blob
-from disolyte.labelling.frames import join_frames
 from disolyte.labelling.labels import Label, build_label_doc
 from disolyte.sampling.schema import FrameBatch
 
@@ -62,7 +61,7 @@ def make_doc(families=4, frames=5, *, change=None, method="VASP SCAN, ENCUT 520 
                     make_frame(numbers=numbers, family=name, composition=composition, md_step=100 * step, seed=index)
                 )
     return build_label_doc(
-        join_frames(batches), labels, label_method=method, is_surrogate=is_surrogate, record={"caveats": []}
+        FrameBatch.concatenate(batches), labels, label_method=method, is_surrogate=is_surrogate, record={"caveats": []}
     )
 
 

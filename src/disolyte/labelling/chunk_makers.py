@@ -57,7 +57,8 @@ class ChunkLabelMaker(Maker):
     name: str = "label chunk"
     static_maker: Maker = field(default_factory=scan_static_maker)
 
-    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc)
+    # no output_schema: the job that stands in for a replaced one stores a reference, which no schema would accept
+    @job(data=[PAYLOAD_KEY])
     def make(self, frames: SampleDoc | FrameBatch, window: tuple[int, int] | None = None) -> Response[LabelDoc]:
         """Make one calculation, and one small label document, per frame.
 

@@ -153,8 +153,8 @@ def _require_enough(result: GateResult, *, n_labelled: int, minimum_fraction: fl
         counts = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
         raise DatasetError(
             f"only {len(result.accepted)} of {n_labelled} labelled frames passed the quality gate ({counts}), less "
-            f"than the stated minimum of {minimum_fraction:.0%}; check that labels and frames belong together, or widen "
-            "the gate"
+            f"than the stated minimum of {minimum_fraction:.0%}; check that labels and frames belong together, "
+            "or widen the gate"
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
+from ase import Atoms
 from pymatgen.core import Lattice, Structure
 
 from disolyte.blobs import Blob
@@ -65,41 +66,14 @@ def select_frames(frames: FrameBatch, indices: Sequence[int]) -> FrameBatch:
     )
 
 
-def join_frames(batches: Sequence[FrameBatch]) -> FrameBatch:
-    """One batch of all frames, in order. There must be at least one batch."""
-
-    def join(name: str) -> Blob:
-        return Blob.from_array(np.concatenate([getattr(batch, name).to_array() for batch in batches]))
-
-    return FrameBatch(
-        numbers=join("numbers"),
-        positions_ang=join("positions_ang"),
-        cells_ang=join("cells_ang"),
-        n_atoms=join("n_atoms"),
-        family=[family for batch in batches for family in batch.family],
-        composition=[composition for batch in batches for composition in batch.composition],
-        md_step=[step for batch in batches for step in batch.md_step],
-        strain=[strain for batch in batches for strain in batch.strain],
-    )
-
-
 def frames_from_structures(structures: Sequence[Structure]) -> FrameBatch:
     """Unstrained batch of structures that come from no MD run; each composition is a family of its own."""
-    formulas = [structure.composition.reduced_formula for structure in structures]
-    positions = [structure.cart_coords for structure in structures]
-    numbers = [np.array(structure.atomic_numbers, dtype=np.int16) for structure in structures]
-    return FrameBatch(
-        numbers=Blob.from_array(np.concatenate([np.empty(0, dtype=np.int16), *numbers])),
-        positions_ang=Blob.from_array(np.concatenate([np.empty((0, 3)), *positions])),
-        cells_ang=Blob.from_array(
-            np.array([structure.lattice.matrix for structure in structures], dtype=float).reshape(-1, 3, 3)
-        ),
-        n_atoms=Blob.from_array(np.array([len(structure) for structure in structures], dtype=np.int32)),
-        family=formulas,
-        composition=formulas,
-        md_step=[0] * len(structures),
-        strain=[[0.0] * 6 for _ in structures],
-    )
+    frames = []
+    for structure in structures:
+        formula = structure.composition.reduced_formula
+        frames.append(Atoms(structure.atomic_numbers, structure.cart_coords, cell=structure.lattice.matrix, pbc=True))
+        frames[-1].info = {"family": formula, "composition": formula}
+    return FrameBatch.from_atoms(frames)
 
 
 def frame_structures(frames: FrameBatch) -> list[Structure]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from disolyte.blobs import Blob
 from disolyte.errors import DatasetError
-from disolyte.labelling.frames import frame_slices, join_frames, select_frames
+from disolyte.labelling.frames import frame_slices, select_frames
 from disolyte.labelling.schema import LabelDoc, Rejection, RejectionKind
 from disolyte.sampling.schema import FrameBatch
 
@@ -193,7 +193,7 @@ def merge_label_docs(
     labelled = [document for document in documents if document.n_labelled] or list(documents[:1])
     label_method = require_one_method(labelled)
     return LabelDoc(
-        frames=join_frames([document.frames for document in labelled]),
+        frames=FrameBatch.concatenate([document.frames for document in labelled]),
         energies_ev=[energy for document in labelled for energy in document.energies_ev],
         forces_ev_per_ang=_join([document.forces_ev_per_ang for document in labelled]),
         stresses_ev_per_ang3=_join([document.stresses_ev_per_ang3 for document in labelled]),

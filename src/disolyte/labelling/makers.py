@@ -111,7 +111,8 @@ class LabelMaker(Maker):
         if not 0 <= self.minimum_fraction <= 1:
             raise InputError(f"minimum_fraction is {self.minimum_fraction}; give a share between 0 and 1")
 
-    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=_KEEPS_REFERENCES)
+    # no output_schema: the job that stands in for a replaced one stores a reference, which no schema would accept
+    @job(data=[PAYLOAD_KEY], config=_KEEPS_REFERENCES)
     def make(self, sample: SampleDoc | FrameBatch | list[SampleDoc]) -> Response[LabelDoc]:
         """Fan the frames out.
 
@@ -134,7 +135,7 @@ class LabelMaker(Maker):
             for start in range(0, source.n_frames, self.chunk_size):
                 stop = min(start + self.chunk_size, source.n_frames)
                 jobs.append(self._label_chunk(source, start, stop))
-                jobs[-1].append_name(f" {len(jobs)}")
+                jobs[-1].append_name(f" {len(jobs)}", dynamic=False)
                 chunks.append(Chunk(sample=number, start=start, stop=stop, job_uuid=jobs[-1].uuid))
         merge = MergeLabelsMaker(minimum_fraction=self.minimum_fraction).make(
             [chunk_job.output for chunk_job in jobs], [source.argument for source in sources], chunks

@@ -1,0 +1,229 @@
+"""The Makers, run as jobs."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from jobflow import Flow, Maker, OnMissing, job, run_locally
+from monty.json import MontyDecoder, MontyEncoder
+from pymatgen.core import Lattice, Structure
+
+from disolyte.blobs import PAYLOAD_KEY
+from disolyte.dynamics import MDProtocol
+from disolyte.errors import InputError
+from disolyte.labelling.frames import frames_from_structures, select_frames
+from disolyte.labelling.labels import Label, build_label_doc, iter_labelled_frames
+from disolyte.labelling.makers import DatasetMaker, LabelMaker, SurrogateStaticMaker
+from disolyte.labelling.schema import DatasetDoc, LabelDoc, RejectionKind
+from disolyte.labelling.surrogate import SURROGATE_CAVEAT
+from disolyte.models.schema import ModelIdentity
+from disolyte.sampling.schema import FrameBatch, SampleDoc
+from disolyte.workers.records import describe_job
+
+
+def rattled_salts(n_families=3, n_frames=4):
+    """Frames of small salt crystals, as many MD runs would leave them."""
+    structures, families, steps = [], [], []
+    rng = np.random.default_rng(5)
+    for family in range(n_families):
+        base = Structure.from_spacegroup(
+            "Fm-3m", Lattice.cubic(5.1 + 0.05 * family), ["Li", ["Cl", "Br"][family % 2]], [[0, 0, 0], [0.5, 0.5, 0.5]]
+        )
+        for step in range(n_frames):
+            frame = base.copy()
+            for index, shift in enumerate(rng.normal(0, 0.08, (8, 3))):
+                frame.translate_sites(index, shift, frac_coords=False)
+            structures.append(frame)
+            families.append(f"{base.reduced_formula}-{family:03d}")
+            steps.append(100 * step)
+    frames = frames_from_structures(structures)
+    return structures, frames.model_copy(update={"family": families, "md_step": steps})
+
+
+def make_sample(frames, **fields):
+    return SampleDoc(
+        frames=frames,
+        runs=[],
+        protocol=MDProtocol(temperature_k=800, n_steps=400),
+        model=ModelIdentity(name="none", sha256="0" * 64),
+        **fields,
+    )
+
+
+@dataclass
+class GiveSampleMaker(Maker):
+    """Hand a sample out of a job, so that others get it by reference."""
+
+    name: str = "give sample"
+
+    @job(data=[PAYLOAD_KEY], output_schema=SampleDoc)
+    def make(self, frames: FrameBatch):
+        return make_sample(frames, **describe_job(caveats=["sampled with the small model"]))
+
+
+@dataclass
+class HarmonicStaticMaker(Maker):
+    """One structure per job: energy of springs to the origin. Fails, or returns another structure, on demand."""
+
+    name: str = "harmonic static"
+    fails_below_energy_ev: float = 0.0
+    shifts_below_energy_ev: float = 0.0
+
+    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc)
+    def make(self, structure: Structure):
+        frames = frames_from_structures([structure])
+        energy = harmonic_energy_ev(structure)
+        if energy < self.fails_below_energy_ev:
+            raise RuntimeError("the labeller crashed")
+        if energy < self.shifts_below_energy_ev:
+            structure.translate_sites([0], [0.1, 0, 0])
+            frames = frames_from_structures([structure])
+        label = Label(energy, -structure.cart_coords, np.zeros((3, 3)))
+        return build_label_doc(
+            frames, [label], label_method="harmonic", is_surrogate=False, record=describe_job(caveats=["harmonic"])
+        )
+
+
+def harmonic_energy_ev(structure):
+    return 0.5 * float((structure.cart_coords**2).sum())
+
+
+def run(flow, store):
+    """Run a flow; return its documents as jobflow hands them to the next job."""
+    return run_locally(flow, store=store, ensure_success=False, log=True)
+
+
+def document(store, uuid, schema):
+    return schema.model_validate(store.get_output(uuid, load=True))
+
+
+@pytest.mark.parametrize("by_reference", [True, False])
+def test_surrogate_labels_in_chunks(clean_dir, job_store, by_reference):
+    pytest.importorskip("chgnet")
+    structures, frames = rattled_salts()
+    give = GiveSampleMaker().make(frames)
+    maker = LabelMaker(static_maker=SurrogateStaticMaker(), chunk_size=5)
+    label = maker.make(give.output if by_reference else make_sample(frames, caveats=["sampled with the small model"]))
+    dataset = DatasetMaker(minimum_fraction=0.5).make([label.output])
+    run(Flow([give, label, dataset]), job_store)
+
+    names = [doc["name"] for doc in job_store.query(properties=["name"])]
+    assert sum(name.startswith("CHGNet r2SCAN static") for name in names) == 3, "12 frames in chunks of 5"
+    labels = document(job_store, label.uuid, LabelDoc)
+    assert labels.n_labelled == 12
+    assert labels.frames.family == frames.family
+    assert labels.is_surrogate
+    assert "surrogate" in labels.label_method
+    assert labels.caveats == ["sampled with the small model", SURROGATE_CAVEAT]
+    # chunk after chunk, every label belongs to its frame
+    alone = SurrogateStaticMaker().make.original(SurrogateStaticMaker(), structures[7])
+    assert labels.energies_ev[7] == pytest.approx(alone.energies_ev[0], abs=1e-4)
+    assert np.allclose(labels.forces_ev_per_ang.to_array()[56:64], alone.forces_ev_per_ang.to_array(), atol=1e-4)
+
+    data = document(job_store, dataset.uuid, DatasetDoc)
+    assert data.is_surrogate
+    assert SURROGATE_CAVEAT in data.caveats
+    assert data.n_frames == 12
+    assert data.provenance.inputs[0].uuid == labels.uuid
+    assert data.provenance.seed == 0
+
+
+def test_chunks_by_reference_do_not_carry_the_frames(clean_dir, job_store):
+    _, frames = rattled_salts()
+    give = GiveSampleMaker().make(frames)
+    label = LabelMaker(static_maker=SurrogateStaticMaker(), chunk_size=2).make(give.output)
+    run(give, job_store)
+    response = label.run(job_store)
+    size = len(json.dumps(response.replace, cls=MontyEncoder))
+    assert size < 6 * 6000 + 6000, "six chunks and the merge, each a few kB, whatever the frames weigh"
+    assert frames.positions_ang.payload not in json.dumps(response.replace, cls=MontyEncoder)
+
+
+def test_one_job_per_frame_and_failures_with_reasons(clean_dir, job_store):
+    structures, frames = rattled_salts(n_families=2, n_frames=4)
+    energies = sorted(harmonic_energy_ev(structure) for structure in structures)
+    maker = HarmonicStaticMaker(
+        fails_below_energy_ev=(energies[0] + energies[1]) / 2, shifts_below_energy_ev=(energies[1] + energies[2]) / 2
+    )
+    give = GiveSampleMaker().make(frames)
+    label = LabelMaker(static_maker=maker, chunk_size=3, minimum_fraction=0.5).make(give.output)
+    run(Flow([give, label]), job_store)
+
+    labels = document(job_store, label.uuid, LabelDoc)
+    assert labels.n_labelled == 6
+    assert labels.n_submitted == 8
+    kinds = {rejection.kind: rejection for rejection in labels.rejections}
+    assert set(kinds) == {RejectionKind.CALCULATION_FAILED, RejectionKind.STRUCTURE_MISMATCH}
+    failed = int(np.argmin([harmonic_energy_ev(structure) for structure in structures]))
+    rejection = kinds[RejectionKind.CALCULATION_FAILED]
+    assert (rejection.family, rejection.md_step) == (frames.family[failed], frames.md_step[failed])
+    assert "left no document" in rejection.reason
+    # the accepted labels are the labeller's own numbers
+    for frame in iter_labelled_frames(labels):
+        assert frame.label.energy_ev == pytest.approx(0.5 * (frame.positions_ang**2).sum(), rel=1e-12)
+        assert np.allclose(frame.label.forces_ev_per_ang, -frame.positions_ang, atol=1e-12)
+    assert labels.caveats == ["sampled with the small model", "harmonic"]
+
+
+def test_stage_fails_below_the_stated_minimum(clean_dir, job_store, caplog):
+    _, frames = rattled_salts(n_families=1, n_frames=4)
+    label = LabelMaker(
+        static_maker=HarmonicStaticMaker(fails_below_energy_ev=1e9), chunk_size=3, minimum_fraction=0.5
+    ).make(make_sample(frames))
+    with caplog.at_level("INFO", logger="jobflow"):
+        run_locally(label, store=job_store, log=True)
+    assert "0 of 4 frames got a label, less than the stated minimum of 50%" in caplog.text
+    assert not list(job_store.query({"uuid": label.uuid, "index": 2}))
+
+
+def test_lonely_atom_is_set_aside_by_the_surrogate(clean_dir, job_store):
+    pytest.importorskip("chgnet")
+    structures, _ = rattled_salts(n_families=1, n_frames=2)
+    lonely = Structure(Lattice.cubic(30), ["Li"], [[0, 0, 0]])
+    labels = SurrogateStaticMaker().make.original(SurrogateStaticMaker(), [structures[0], lonely, structures[1]])
+    assert labels.n_labelled == 2
+    (rejection,) = labels.rejections
+    assert rejection.composition == "Li"
+    assert "isolated" in rejection.reason
+
+
+def test_window_labels_a_part(clean_dir):
+    pytest.importorskip("chgnet")
+    _, frames = rattled_salts(n_families=1, n_frames=4)
+    maker = SurrogateStaticMaker()
+    part = maker.make.original(maker, frames, window=(1, 3))
+    same = maker.make.original(maker, select_frames(frames, [1, 2]))
+    assert part.frames == same.frames
+    assert np.allclose(part.energies_ev, same.energies_ev, atol=1e-5)
+
+
+@pytest.mark.parametrize("maker", [SurrogateStaticMaker(device="cuda"), LabelMaker(), DatasetMaker(seed=3)])
+def test_makers_survive_json(maker):
+    again = json.loads(json.dumps(maker, cls=MontyEncoder), cls=MontyDecoder)
+    assert again == maker
+    assert type(again) is type(maker)
+
+
+def test_scan_is_the_default_and_passes_its_settings_on(clean_dir, job_store):
+    _, frames = rattled_salts(n_families=1, n_frames=2)
+    maker = LabelMaker()
+    assert maker.static_maker.name == "SCAN static"
+    chunk = maker.make(make_sample(frames)).run(job_store).replace.jobs[0]
+    jobs = {each.name: each for each in chunk.run(job_store).replace.jobs}
+    assert jobs["collect label"].function.__self__.settings.label_method == "VASP SCAN, ENCUT 520 eV"
+    assert jobs["collect label"].config.on_missing_references == OnMissing.NONE
+    assert jobs["SCAN static"].function.__self__.stop_children_kwargs == {"handle_unsuccessful": False}
+    assert maker.static_maker.stop_children_kwargs == {}, "the Maker itself is not changed"
+    roles = {each.function.__self__.role for each in jobs.values() if hasattr(each.function, "__self__")}
+    assert roles == {"dft", "cpu"}
+
+
+def test_bad_input_comes_before_work(clean_dir):
+    with pytest.raises(InputError, match="chunk_size is 0"):
+        LabelMaker(static_maker=SurrogateStaticMaker(), chunk_size=0)
+    with pytest.raises(InputError, match="minimum_fraction is 2"):
+        LabelMaker(static_maker=SurrogateStaticMaker(), minimum_fraction=2)
+    disordered = Structure(Lattice.cubic(4), [{"Li": 0.5}, "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+    with pytest.raises(InputError, match="ordered structures"):
+        SurrogateStaticMaker().make.original(SurrogateStaticMaker(), disordered)
