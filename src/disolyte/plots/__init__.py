@@ -6,5 +6,13 @@ caveats says so below its axes.
 
 from disolyte.plots.hull import plot_formation_energy, plot_hull, plot_ternary_map
 from disolyte.plots.style import pretty_formula
+from disolyte.plots.training import plot_parity, plot_training
 
-__all__ = ["plot_formation_energy", "plot_hull", "plot_ternary_map", "pretty_formula"]
+__all__ = [
+    "plot_formation_energy",
+    "plot_hull",
+    "plot_parity",
+    "plot_ternary_map",
+    "plot_training",
+    "pretty_formula",
+]

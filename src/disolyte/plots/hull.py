@@ -13,7 +13,6 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm, Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
-from matplotlib.ticker import LogLocator
 
 from disolyte.errors import InputError
 from disolyte.plots.style import (
@@ -24,6 +23,7 @@ from disolyte.plots.style import (
     SEQUENTIAL,
     new_figure,
     note_caveats,
+    plain_log_ticks,
     pretty_formula,
     styled,
 )
@@ -184,9 +184,7 @@ def plot_ternary_map(
     mappable = _scatter_compositions(axes, hull, values, log_scale=log_scale)
     bar = figure.colorbar(mappable, ax=axes, label=value_label, shrink=0.75, pad=0.09)
     if log_scale:
-        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        bar.ax.yaxis.set_major_formatter("{x:g}")
-        bar.ax.minorticks_off()
+        plain_log_ticks(bar.ax.yaxis)
     _label_triangle(axes, hull)
     note_caveats(figure, doc.caveats)
     return figure

@@ -10,7 +10,9 @@ from typing import Final, ParamSpec
 
 from cycler import cycler
 from matplotlib import rc_context
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
 
 P = ParamSpec("P")
 
@@ -73,6 +75,13 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 def new_figure(width_in: float = COLUMN_IN, height_in: float | None = None) -> Figure:
     """Empty figure that arranges its own panels, apart from pyplot's global state."""
     return Figure(figsize=(width_in, height_in or 0.8 * width_in), layout="constrained")
+
+
+def plain_log_ticks(axis: Axis) -> None:
+    """Ticks of a logarithmic axis over a decade or two: 1, 2, 5 as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FormatStrFormatter("%g"))
+    axis.set_minor_locator(NullLocator())
 
 
 def note_caveats(figure: Figure, caveats: Sequence[str]) -> None:
