@@ -5,7 +5,17 @@ is :class:`OrderingSpace`, which works without any workflow.
 """
 
 from disolyte.enumeration.composition import Rounding
+from disolyte.enumeration.problem import Weighting
 from disolyte.enumeration.schema import BigInt, EnumerationDoc, OrderingSet
 from disolyte.enumeration.space import OrderingBatch, OrderingSpace, RankedOrderings
 
-__all__ = ["BigInt", "EnumerationDoc", "OrderingBatch", "OrderingSet", "OrderingSpace", "RankedOrderings", "Rounding"]
+__all__ = [
+    "BigInt",
+    "EnumerationDoc",
+    "OrderingBatch",
+    "OrderingSet",
+    "OrderingSpace",
+    "RankedOrderings",
+    "Rounding",
+    "Weighting",
+]

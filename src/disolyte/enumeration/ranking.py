@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,51 +10,66 @@ from numpy.typing import NDArray
 from disolyte.enumeration.chain import OrderingBlock
 from disolyte.enumeration.ewald import CoulombEnergies
 
-_BLOCK_ENTRIES = 2_000_000
-"""Energies computed at once."""
+_BLOCK_ENTRIES = 500_000
+"""Energies computed at once; they stay in the processor's cache."""
+
+_TIE_NOISE_EV = 1e-7
+"""Orderings whose energies differ by less are taken in random order, so that ties are broken without bias."""
 
 
-@dataclass(eq=False)
 class LowestKeeper:
-    """Keeps the lowest ``n`` of a stream of orderings.
+    """Keeps the lowest ``n`` of a stream of orderings; ties at the end are broken at random.
 
     Parameters
     ----------
     n
         Number of orderings to keep.
+    seed
+        Seed of the ties.
     """
 
-    n: int
-    threshold_ev: float = np.inf
-    n_seen: int = 0
-    _energies: list[NDArray[np.float64]] = field(default_factory=list)
-    _rows: list[NDArray[np.int8]] = field(default_factory=list)
-    _orders: list[NDArray[np.int64]] = field(default_factory=list)
-    _held: int = 0
+    def __init__(self, n: int, seed: int) -> None:
+        self.n = n
+        self.limit_ev = np.inf
+        self._rng = np.random.default_rng(seed)
+        self._parts: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int8], NDArray[np.int64]]] = []
+        self._held = 0
 
-    def add(self, energies: NDArray[np.float64], rows: NDArray[np.int8], orders: NDArray[np.int64]) -> None:
-        """Offer orderings that may be among the lowest."""
-        self._energies.append(energies)
-        self._rows.append(rows)
-        self._orders.append(orders)
-        self._held += len(energies)
-        if self._held > 4 * self.n + 1024:
+    def candidates(self, energies: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Positions of the energies that may be among the lowest, and the keys they are sorted by."""
+        if self.limit_ev == np.inf and len(energies) > self.n:
+            self.limit_ev = float(np.partition(energies, self.n - 1)[self.n - 1]) + 2 * _TIE_NOISE_EV
+        where = np.flatnonzero(energies <= self.limit_ev)
+        keys = energies[where] + _TIE_NOISE_EV * self._rng.random(len(where))
+        kept = keys <= self.limit_ev
+        return where[kept], keys[kept]
+
+    def add(
+        self,
+        keys: NDArray[np.float64],
+        energies: NDArray[np.float64],
+        rows: NDArray[np.int8],
+        orders: NDArray[np.int64],
+    ) -> None:
+        """Take in orderings that :meth:`candidates` let through."""
+        self._parts.append((keys, energies, rows, orders))
+        self._held += len(keys)
+        if self._held > 2 * self.n + 1024:
             self._prune()
 
     def _prune(self) -> None:
-        energies, rows, orders = self.collect()
-        self._energies, self._rows, self._orders, self._held = [energies], [rows], [orders], len(energies)
-        if len(energies) == self.n:
-            self.threshold_ev = float(energies[-1]) if self.n else -np.inf
+        keys, energies, rows, orders = (np.concatenate(column) for column in zip(*self._parts, strict=True))
+        if len(keys) > self.n:
+            chosen = np.argpartition(keys, self.n - 1)[: self.n]
+            keys, energies, rows, orders = keys[chosen], energies[chosen], rows[chosen], orders[chosen]
+            self.limit_ev = float(keys.max())
+        self._parts, self._held = [(keys, energies, rows, orders)], len(keys)
 
     def collect(self) -> tuple[NDArray[np.float64], NDArray[np.int8], NDArray[np.int64]]:
-        """Energies, rows and orders of the stabilisers, by energy."""
-        energies, rows, orders = (
-            np.concatenate(self._energies),
-            np.concatenate(self._rows),
-            np.concatenate(self._orders),
-        )
-        chosen = np.argsort(energies, kind="stable")[: self.n]
+        """Energies, rows and third column of the lowest, by energy."""
+        self._prune()
+        _, energies, rows, orders = self._parts[0]
+        chosen = np.argsort(energies, kind="stable")
         return energies[chosen], rows[chosen], orders[chosen]
 
 
@@ -69,7 +83,7 @@ def rank_blocks(
     blocks
         Products of heads and tails.
     coulomb
-        Energies of the cell; fixed sites have species 0.
+        Energies of the cell.
     columns
         Site of each column of the blocks, shape (n_columns,).
     keeper
@@ -77,29 +91,31 @@ def rank_blocks(
     """
     known: dict[int, tuple[NDArray[np.int8], NDArray[np.float64], NDArray[np.float64]]] = {}
     for heads, tails, orders in blocks:
-        split = heads.shape[1]
-        head_sites, tail_sites = columns[:split], columns[split:]
+        head_sites, tail_sites = columns[: heads.shape[1]], columns[heads.shape[1] :]
         if id(tails) not in known:
-            if len(known) > 64:
+            if len(known) > 16:
                 known.clear()
+            # The tails are held along with their energies, so that their id stays theirs.
             known[id(tails)] = (tails, *_part_energies(coulomb, tail_sites, tails))
         _, tail_charges, tail_energies = known[id(tails)]
         head_charges, head_energies = _part_energies(coulomb, head_sites, heads)
-        head_energies += coulomb.fixed_energy_ev
-        coupling = head_charges @ coulomb.matrix_ev[np.ix_(head_sites, tail_sites)]
+        # One product gives all three terms: the energies ride along as two more columns.
+        left = np.column_stack(
+            [
+                head_charges @ coulomb.matrix_ev[np.ix_(head_sites, tail_sites)],
+                head_energies + coulomb.fixed_energy_ev,
+                np.ones(len(heads)),
+            ]
+        )
+        right = np.column_stack([tail_charges, np.ones(len(tails)), tail_energies]).T
         step = max(1, _BLOCK_ENTRIES // len(tails))
         for start in range(0, len(heads), step):
-            energies = coupling[start : start + step] @ tail_charges.T
-            energies += tail_energies
-            energies += head_energies[start : start + step, None]
-            keeper.n_seen += energies.size
-            if keeper.threshold_ev == np.inf and energies.size > keeper.n:
-                limit = np.partition(energies.ravel(), keeper.n)[keeper.n]
-            else:
-                limit = keeper.threshold_ev
-            head, tail = np.nonzero(energies <= limit)
-            rows = np.concatenate([heads[start + head], tails[tail]], axis=1)
-            keeper.add(energies[head, tail], rows, orders[tail])
+            energies = (left[start : start + step] @ right).ravel()
+            where, keys = keeper.candidates(energies)
+            if len(where):
+                head, tail = np.divmod(where, len(tails))
+                rows = np.concatenate([heads[start + head], tails[tail]], axis=1)
+                keeper.add(keys, energies[where], rows, orders[tail])
 
 
 def _part_energies(

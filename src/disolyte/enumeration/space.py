@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from math import prod
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Composition, Lattice, Structure, get_el_sp
 
-from disolyte.enumeration.cell import DisorderedCell, Sublattice, build_disordered_cell
-from disolyte.enumeration.chain import StabiliserChain, iter_pairs
+from disolyte.enumeration.cell import DisorderedCell, build_disordered_cell
 from disolyte.enumeration.composition import OccupancyChange, Rounding
-from disolyte.enumeration.counting import OperationClass, classify_operations, count_distinct, multinomial
 from disolyte.enumeration.ewald import CoulombEnergies, pair_matrix_ev
+from disolyte.enumeration.isovalent import IsovalentReduction
 from disolyte.enumeration.lattice import SupercellLike
+from disolyte.enumeration.lowest import (
+    EXHAUSTIVE_FUNCTION_LIMIT,
+    EXHAUSTIVE_LIMIT,
+    EnergyFunction,
+    lowest_by_coulomb,
+    lowest_by_function,
+)
 from disolyte.enumeration.oxidation import OxidationStates, resolve_oxidation_states
-from disolyte.enumeration.ranking import LowestKeeper, rank_blocks
-from disolyte.errors import EnumerationError, InputError
-
-EnergyFunction = Callable[[NDArray[np.int8]], NDArray[np.float64]]
-"""Energies in eV, shape (n,), of a batch of occupations, shape (n, n_sites)."""
+from disolyte.enumeration.problem import ColouringProblem, Weighting
+from disolyte.errors import InputError
 
 
 class OrderingBatch(NamedTuple):
@@ -131,20 +133,15 @@ class OrderingSpace:
         """Number of operations of the parent that keep the supercell's lattice, modulo its translations."""
         return self.cell.symmetry.order
 
-    @cached_property
+    @property
     def n_raw(self) -> int:
         """Number of orderings, equivalent ones too."""
-        return prod(multinomial(sublattice.counts) for sublattice in self.cell.sublattices)
+        return self.problem.n_raw
 
-    @cached_property
+    @property
     def n_distinct(self) -> int:
         """Number of distinct orderings, by Burnside's lemma."""
-        return count_distinct(self.operation_classes)
-
-    @cached_property
-    def operation_classes(self) -> list[OperationClass]:
-        """Operations by their joint cycle type on the sublattices."""
-        return classify_operations(self._tables, [sublattice.counts for sublattice in self.cell.sublattices])
+        return self.problem.n_distinct
 
     @cached_property
     def oxidation_states(self) -> OxidationStates:
@@ -163,38 +160,75 @@ class OrderingSpace:
         Their degeneracies add up to :attr:`n_raw`. Memory is bounded by the batch, whatever the size of the space.
         """
         _check_positive("chunk_size", chunk_size)
-        for heads, tails, orders in self._chain.iter_blocks(chunk_size):
-            for rows, which in iter_pairs(heads, tails, chunk_size):
-                yield OrderingBatch(self._full_rows(rows), self._chain.order // orders[which])
+        for rows, orders in self.problem.iter_rows(chunk_size):
+            yield OrderingBatch(self._full_rows(rows), self.problem.order // orders)
 
-    def lowest_energy(self, n: int = 2000, *, seed: int = 0, energy: EnergyFunction | None = None) -> RankedOrderings:
-        """The distinct orderings of lowest energy.
+    def sample_orderings(
+        self, n: int, *, seed: int = 0, weighting: Weighting | str = Weighting.UNIFORM
+    ) -> OrderingBatch:
+        """Random distinct orderings, without repetition.
 
         Parameters
         ----------
         n
             Number of orderings; all if there are fewer.
         seed
-            Seed of the search where the space is too large to look at all orderings.
+            Seed.
+        weighting
+            ``"uniform"``: every distinct ordering has the same probability (Dixon–Wilf). ``"degeneracy"``: in
+            proportion to the number of orderings it stands for, as random shuffling gives.
+
+        Raises
+        ------
+        InputError
+            If ``n`` or ``weighting`` is not one.
+        """
+        _check_positive("n", n)
+        try:
+            mode = Weighting(weighting)
+        except ValueError as error:
+            raise InputError(f"weighting {weighting!r} is unknown: choose {' or '.join(Weighting)}") from error
+        rows, orders = self.problem.draw(n, seed, mode)
+        return OrderingBatch(self._full_rows(rows), self.problem.order // orders)
+
+    def lowest_energy(
+        self,
+        n: int = 2000,
+        *,
+        seed: int = 0,
+        energy: EnergyFunction | None = None,
+        exhaustive_limit: int | None = None,
+    ) -> RankedOrderings:
+        """The distinct orderings of lowest energy; ties at the end are broken at random.
+
+        Parameters
+        ----------
+        n
+            Number of orderings; all if there are fewer.
+        seed
+            Seed of the ties, and of the search where the space is too large to look at all orderings.
         energy
-            Energies in eV of a batch of occupations; the Ewald energy if not given.
+            Energies in eV, shape (n,), of a batch of occupations, shape (n, n_sites). The Ewald energy if not given.
+        exhaustive_limit
+            Largest number of distinct orderings that are all looked at (for the Ewald energy, orderings of the charges:
+            species of equal charge on one sublattice count as one). By default 2·10⁷, for a function 2·10⁵.
 
         Raises
         ------
         OxidationStateError
             If the Ewald energy is asked for and charges are missing.
+        InputError
+            If ``n`` is not positive, or the function returns something else than one finite number per ordering.
         """
         _check_positive("n", n)
-        keeper = LowestKeeper(n)
-        columns = np.concatenate([sublattice.sites for sublattice in self._ordered])
         if energy is None:
-            rank_blocks(self._chain.iter_blocks(65536), self.coulomb, columns, keeper)
-            energies, rows, orders = keeper.collect()
-            return RankedOrderings(self._full_rows(rows), energies, self._chain.order // orders, True)
-        for batch in self.iter_orderings():
-            keeper.add(np.asarray(energy(batch.occupations), dtype=float), batch.occupations, batch.degeneracies)
-        energies, rows, degeneracies = keeper.collect()
-        return RankedOrderings(rows, energies, degeneracies, True)
+            limit = EXHAUSTIVE_LIMIT if exhaustive_limit is None else exhaustive_limit
+            found = lowest_by_coulomb(self.problem, self._reduction, self.coulomb, self._columns, n, seed, limit)
+        else:
+            limit = EXHAUSTIVE_FUNCTION_LIMIT if exhaustive_limit is None else exhaustive_limit
+            found = lowest_by_function(self.problem, lambda rows: energy(self._full_rows(rows)), n, seed, limit)
+        degeneracies = self.problem.order // found.stabiliser_orders
+        return RankedOrderings(self._full_rows(found.rows), found.energies_ev, degeneracies, found.exhaustive)
 
     @cached_property
     def coulomb(self) -> CoulombEnergies:
@@ -248,12 +282,9 @@ class OrderingSpace:
         return sum(self.cell.amounts().values()) / Composition(formula).num_atoms
 
     @cached_property
-    def _group(self) -> list[NDArray[np.int32]]:
-        """Distinct permutations of the disordered sites, one table per sublattice."""
-        sites = np.concatenate([sublattice.sites for sublattice in self.cell.sublattices])
-        rows = np.ascontiguousarray(self.cell.symmetry.permutations[:, sites])
-        _, first = np.unique(rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))), return_index=True)
-        return [table[np.sort(first)] for table in self._tables]
+    def problem(self) -> ColouringProblem:
+        """The orderings as colourings of the sublattices."""
+        return ColouringProblem(self._tables, [sublattice.counts for sublattice in self.cell.sublattices])
 
     @cached_property
     def _tables(self) -> list[NDArray[np.int32]]:
@@ -266,34 +297,21 @@ class OrderingSpace:
         return tables
 
     @cached_property
-    def _sequence(self) -> list[int]:
-        """Sublattices in the order of the chain: the one that breaks the symmetry most comes first."""
-
-        def remaining_symmetry(index: int) -> tuple[float, int]:
-            counts = self.cell.sublattices[index].counts
-            raw = multinomial(counts)
-            orbits = count_distinct(classify_operations([self._group[index]], [counts]))
-            return orbits * len(self._group[index]) / raw, raw
-
-        return sorted(range(len(self.cell.sublattices)), key=remaining_symmetry)
+    def _columns(self) -> NDArray[np.int64]:
+        """Site of each column of the problem's rows."""
+        return np.concatenate([self.cell.sublattices[index].sites for index in self.problem.sequence])
 
     @cached_property
-    def _ordered(self) -> list[Sublattice]:
-        return [self.cell.sublattices[index] for index in self._sequence]
-
-    @cached_property
-    def _chain(self) -> StabiliserChain:
-        return StabiliserChain(
-            [self._group[index] for index in self._sequence], [sublattice.counts for sublattice in self._ordered]
-        )
+    def _reduction(self) -> IsovalentReduction:
+        return IsovalentReduction(self.cell.sublattices, self._tables, self.oxidation_states.values)
 
     def _full_rows(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
         """Occupations of all sites from those of the chain's columns."""
         full = np.zeros((len(rows), self.n_sites), dtype=np.int8)
-        full[:, np.concatenate([sublattice.sites for sublattice in self._ordered])] = rows
+        full[:, self._columns] = rows
         return full
 
 
 def _check_positive(name: str, value: int) -> None:
     if value < 1:
-        raise EnumerationError(f"{name} is {value}; it must be at least 1")
+        raise InputError(f"{name} is {value}; it must be at least 1")
