@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from jobflow import Flow, Job, JobConfig, Maker, OnMissing, OutputReference, Response, job
+from jobflow import CURRENT_JOB, Flow, Job, JobConfig, Maker, OnMissing, OutputReference, Response, job
 from pydantic import BaseModel, Field
 
 from disolyte.blobs import PAYLOAD_KEY
-from disolyte.errors import LabellingError
-from disolyte.labelling.frames import cut_frames, frame_structures, select_frames, to_frame_batch
+from disolyte.errors import LabellingError, StoreError
+from disolyte.labelling.frames import Frames, FrameWindow, frame_structures, select_frames, to_frame_batch
 from disolyte.labelling.labels import Failure, build_label_doc, merge_label_docs, reject_frame
 from disolyte.labelling.schema import LabelDoc, Rejection, RejectionKind
 from disolyte.labelling.tasks import LabelSettings, label_frame, task_settings
+from disolyte.provenance import InputRecord, StageDoc, merge_caveats
 from disolyte.sampling.schema import FrameBatch, SampleDoc
 from disolyte.workers.records import describe_job
 from disolyte.workers.roles import Role
@@ -21,16 +23,40 @@ from disolyte.workers.roles import Role
 if TYPE_CHECKING:
     from emmet.core.tasks import TaskDoc
 
-_TOLERANT: Final = JobConfig(on_missing_references=OnMissing.NONE)
+FETCHES: Final = JobConfig(expose_store=True)
+"""Configuration of a job that calls :func:`fetch_frames`."""
+
+TOLERATES: Final = JobConfig(on_missing_references=OnMissing.NONE, expose_store=True)
+"""The same for a job that also goes on where a job before it failed."""
+
+
+class Origin(BaseModel):
+    """Documents that labels rest on but were not given as such."""
+
+    inputs: list[InputRecord] = Field(default_factory=list, description="The documents.")
+    caveats: list[str] = Field(default_factory=list, description="Their caveats.")
+
+    @classmethod
+    def of(cls, documents: Iterable[StageDoc]) -> Origin:
+        """Origin that names ``documents``."""
+        documents = list(documents)
+        return cls(inputs=[document.as_input() for document in documents], caveats=merge_caveats(documents))
+
+    def record(self, documents: Iterable[StageDoc] = ()) -> dict[str, Any]:
+        """:func:`~disolyte.workers.records.describe_job` with this origin put before ``documents``."""
+        record = describe_job(documents)
+        record["caveats"] = list(dict.fromkeys([*self.caveats, *record["caveats"]]))
+        provenance = record["provenance"]
+        record["provenance"] = provenance.model_copy(update={"inputs": [*self.inputs, *provenance.inputs]})
+        return record
 
 
 class Chunk(BaseModel):
-    """Frames that one job labels: ``start`` to ``stop`` of sample number ``sample``."""
+    """What one job labels."""
 
-    sample: int = Field(description="Index of the sample.")
-    start: int = Field(description="First frame.")
-    stop: int = Field(description="One past the last frame.")
-    job_uuid: str = Field(description="uuid of the labelling job.")
+    frames: FrameWindow | FrameBatch = Field(description="The frames, or where they are.")
+    n_frames: int = Field(description="Number of frames.")
+    job_uuid: str = Field(description="uuid of the job.")
 
 
 def scan_static_maker() -> Maker:
@@ -38,6 +64,38 @@ def scan_static_maker() -> Maker:
     from disolyte.labelling.vasp import ScanStaticMaker
 
     return ScanStaticMaker()
+
+
+def fetch_frames(frames: Frames | FrameWindow) -> tuple[FrameBatch, list[SampleDoc]]:
+    """Frames a running job was given, and the sample they are from, if that is known.
+
+    Raises
+    ------
+    StoreError
+        If a window's sample is not in the job store.
+    """
+    if not isinstance(frames, FrameWindow):
+        return to_frame_batch(frames), [frames] if isinstance(frames, SampleDoc) else []
+    if CURRENT_JOB.store is None:
+        raise StoreError("frames named by a window need the job store; set expose_store in the job's configuration")
+    attributes = tuple((kind, name) for kind, name in frames.attributes)
+    sample = OutputReference(frames.uuid, attributes).resolve(CURRENT_JOB.store)
+    batch = select_frames(to_frame_batch(sample), range(frames.start, frames.stop))
+    return batch, [sample] if isinstance(sample, SampleDoc) else []
+
+
+def replace_current_job(jobs: list[Job], last: Job, *, name: str) -> Response[Any]:
+    """Response that puts ``jobs`` and ``last`` in the place of the current job; ``last`` makes its output.
+
+    ``last`` gets the uuid of the current job. With a flow's ``output`` jobflow would add a job that stores a reference
+    instead: it runs, and seems to succeed, where ``last`` fails.
+    """
+    current = CURRENT_JOB.job
+    if current is not None:
+        last.set_uuid(current.uuid)
+        last.index = current.index + 1
+        last.metadata = {**last.metadata, **current.metadata}
+    return Response(replace=Flow([*jobs, last], name=name))
 
 
 @dataclass
@@ -57,37 +115,36 @@ class ChunkLabelMaker(Maker):
     name: str = "label chunk"
     static_maker: Maker = field(default_factory=scan_static_maker)
 
-    # no output_schema: the job that stands in for a replaced one stores a reference, which no schema would accept
-    @job(data=[PAYLOAD_KEY])
-    def make(self, frames: SampleDoc | FrameBatch, window: tuple[int, int] | None = None) -> Response[LabelDoc]:
+    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=FETCHES)
+    def make(self, frames: Frames | FrameWindow) -> Response[LabelDoc]:
         """Make one calculation, and one small label document, per frame.
 
         Parameters
         ----------
         frames
-            The sample, or the frames.
-        window
-            First frame, and one past the last, of the chunk.
+            The frames, or where they are.
 
         Returns
         -------
         Response
             A replacement whose output is a LabelDoc of the chunk.
         """
-        batch = cut_frames(to_frame_batch(frames), window)
+        batch, samples = fetch_frames(frames)
+        origin = Origin.of(samples)
         static_maker = _reports_unconverged(self.static_maker)
         collect_maker = CollectLabelMaker(settings=_settings_of(static_maker))
         jobs: list[Job] = []
         labels: list[OutputReference] = []
         chunks: list[Chunk] = []
         for index, structure in enumerate(frame_structures(batch)):
+            frame = select_frames(batch, [index])
             static = static_maker.make(structure)
-            collect = collect_maker.make(static.output, select_frames(batch, [index]), static.uuid)
+            collect = collect_maker.make(static.output, frame, static.uuid, origin)
             jobs += [static, collect]
             labels.append(collect.output)
-            chunks.append(Chunk(sample=0, start=index, stop=index + 1, job_uuid=collect.uuid))
-        merge = MergeLabelsMaker(minimum_fraction=0.0).make(labels, [batch], chunks)
-        return Response(replace=Flow([*jobs, merge], output=merge.output, name=self.name))
+            chunks.append(Chunk(frames=frame, n_frames=1, job_uuid=collect.uuid))
+        merge = MergeLabelsMaker(minimum_fraction=0.0).make(labels, chunks, origin)
+        return replace_current_job(jobs, merge, name=self.name)
 
 
 @dataclass
@@ -107,8 +164,8 @@ class CollectLabelMaker(Maker):
     name: str = "collect label"
     settings: LabelSettings | None = None
 
-    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=_TOLERANT)
-    def make(self, result: TaskDoc | LabelDoc | None, frames: FrameBatch, job_uuid: str) -> LabelDoc:
+    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=TOLERATES)
+    def make(self, result: TaskDoc | LabelDoc | None, frames: FrameBatch, job_uuid: str, origin: Origin) -> LabelDoc:
         """Collect a label.
 
         Parameters
@@ -119,6 +176,8 @@ class CollectLabelMaker(Maker):
             Batch of the one frame.
         job_uuid
             uuid of the labeller's job.
+        origin
+            What the frame rests on.
 
         Returns
         -------
@@ -126,14 +185,12 @@ class CollectLabelMaker(Maker):
             One label or one rejection.
         """
         label = label_frame(result, frames, settings=self.settings, job=job_uuid)
-        inputs = [result] if isinstance(result, LabelDoc) else []
         if isinstance(result, LabelDoc):
             method, is_surrogate = result.label_method, result.is_surrogate
         else:
             method, is_surrogate = ("none" if result is None else task_settings(result).label_method), False
-        return build_label_doc(
-            frames, [label], label_method=method, is_surrogate=is_surrogate, record=describe_job(inputs)
-        )
+        record = origin.record([result] if isinstance(result, LabelDoc) else [])
+        return build_label_doc(frames, [label], label_method=method, is_surrogate=is_surrogate, record=record)
 
 
 @dataclass
@@ -153,20 +210,18 @@ class MergeLabelsMaker(Maker):
     name: str = "merge labels"
     minimum_fraction: float = 0.8
 
-    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=_TOLERANT)
-    def make(
-        self, labels: list[LabelDoc | None], samples: list[SampleDoc | FrameBatch], chunks: list[Chunk]
-    ) -> LabelDoc:
+    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=TOLERATES)
+    def make(self, labels: list[LabelDoc | None], chunks: list[Chunk], origin: Origin) -> LabelDoc:
         """Join labels.
 
         Parameters
         ----------
         labels
             Labels of the chunks; None where a job left none.
-        samples
-            The samples that the chunks were cut from.
         chunks
             What each of the labels was to hold.
+        origin
+            What the frames rest on.
 
         Returns
         -------
@@ -179,13 +234,9 @@ class MergeLabelsMaker(Maker):
             If fewer than ``minimum_fraction`` of the frames have a label.
         """
         found = [document for document in labels if document is not None]
-        lost = [
-            rejection
-            for document, chunk in zip(labels, chunks, strict=True)
-            if document is None
-            for rejection in _lost_frames(to_frame_batch(samples[chunk.sample]), chunk)
-        ]
-        n_frames = sum(chunk.stop - chunk.start for chunk in chunks)
+        pairs = zip(labels, chunks, strict=True)
+        lost = [item for document, chunk in pairs if document is None for item in _lost_frames(chunk)]
+        n_frames = sum(chunk.n_frames for chunk in chunks)
         n_labelled = sum(document.n_labelled for document in found)
         if not found or n_labelled < self.minimum_fraction * n_frames:
             rejections = [*(item for document in found for item in document.rejections), *lost]
@@ -194,15 +245,14 @@ class MergeLabelsMaker(Maker):
                 f"{n_labelled} of {n_frames} frames got a label, less than the stated minimum of "
                 f"{self.minimum_fraction:.0%}{first}; mend the cause, or lower minimum_fraction of LabelMaker"
             )
-        inputs = [item for item in samples if isinstance(item, SampleDoc)]
-        return merge_label_docs(found, record=describe_job([*inputs, *found]), more_rejections=lost)
+        return merge_label_docs(found, record=origin.record(found), more_rejections=lost)
 
 
-def _lost_frames(frames: FrameBatch, chunk: Chunk) -> list[Rejection]:
-    failure = Failure(
-        RejectionKind.CALCULATION_FAILED, f"the labelling job {chunk.job_uuid} failed and left no document"
-    )
-    return [reject_frame(frames, index, failure) for index in range(chunk.start, chunk.stop)]
+def _lost_frames(chunk: Chunk) -> list[Rejection]:
+    frames, _ = fetch_frames(chunk.frames)
+    reason = f"the labelling job {chunk.job_uuid} failed and left no document"
+    failure = Failure(RejectionKind.CALCULATION_FAILED, reason)
+    return [reject_frame(frames, index, failure) for index in range(len(frames))]
 
 
 def _settings_of(static_maker: Maker) -> LabelSettings | None:

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 from ase import Atoms
+from pydantic import BaseModel, ConfigDict, Field
 from pymatgen.core import Lattice, Structure
 
 from disolyte.blobs import Blob
@@ -15,6 +16,21 @@ from disolyte.sampling.schema import FrameBatch, SampleDoc
 
 Frames = SampleDoc | FrameBatch | Structure | list[Structure]
 """What a labeller of batches takes."""
+
+
+class FrameWindow(BaseModel):
+    """Some frames of a sample that is in the job store, by name.
+
+    A job that is made by another job may hold no jobflow reference to a job outside (FireWorks refuses it), and the
+    frames themselves would make the spec of the job that makes them grow with the campaign. So it holds this.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    uuid: str = Field(description="uuid of the job whose output the sample is, or is part of.")
+    attributes: list[tuple[str, str | int]] = Field(description="Way to the sample in that output, as jobflow has it.")
+    start: int = Field(ge=0, description="First frame.")
+    stop: int = Field(description="One past the last frame.")
 
 
 def to_frame_batch(frames: Frames) -> FrameBatch:
@@ -35,11 +51,6 @@ def to_frame_batch(frames: Frames) -> FrameBatch:
             "labels need ordered structures; give a SampleDoc, a FrameBatch, a Structure or a list of Structures"
         )
     return frames_from_structures(structures)
-
-
-def cut_frames(frames: FrameBatch, window: tuple[int, int] | None) -> FrameBatch:
-    """Frames from ``window[0]`` up to, without, ``window[1]``; all of them where it is None."""
-    return frames if window is None else select_frames(frames, range(*window))
 
 
 def frame_slices(frames: FrameBatch) -> list[slice]:

@@ -5,14 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
-from jobflow import Flow, Job, JobConfig, Maker, Response, job
+from jobflow import Job, JobConfig, Maker, Response, job
 from jobflow.core.reference import ResolvedReference
 
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.errors import InputError, LabellingError
-from disolyte.labelling.chunk_makers import Chunk, ChunkLabelMaker, MergeLabelsMaker, scan_static_maker
+from disolyte.labelling.chunk_makers import (
+    FETCHES,
+    Chunk,
+    ChunkLabelMaker,
+    MergeLabelsMaker,
+    Origin,
+    fetch_frames,
+    replace_current_job,
+    scan_static_maker,
+)
 from disolyte.labelling.dataset import build_dataset
-from disolyte.labelling.frames import Frames, cut_frames, frame_structures, select_frames, to_frame_batch
+from disolyte.labelling.frames import Frames, FrameWindow, frame_structures, select_frames, to_frame_batch
 from disolyte.labelling.labels import build_label_doc
 from disolyte.labelling.quality import QualityGate
 from disolyte.labelling.schema import DatasetDoc, LabelDoc
@@ -48,31 +57,28 @@ class SurrogateStaticMaker(Maker):
     device: str = "cpu"
     batch_size: int = 4
 
-    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc)
-    def make(self, frames: Frames, window: tuple[int, int] | None = None) -> LabelDoc:
+    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=FETCHES)
+    def make(self, frames: Frames | FrameWindow) -> LabelDoc:
         """Label frames.
 
         Parameters
         ----------
         frames
-            A sample, a batch of frames, a structure or a list of structures.
-        window
-            First frame, and one past the last, to label; all by default.
+            A sample, a batch of frames, a structure or a list of structures; or where the frames are in the job store.
 
         Returns
         -------
         LabelDoc
             Labels of the batch; frames that the model cannot describe are among its rejections.
         """
-        batch = cut_frames(to_frame_batch(frames), window)
+        batch, samples = fetch_frames(frames)
         results = predict_r2scan(frame_structures(batch), device=self.device, batch_size=self.batch_size)
-        inputs = [frames] if isinstance(frames, SampleDoc) else []
         return build_label_doc(
             batch,
             results,
             label_method=SURROGATE_METHOD,
             is_surrogate=True,
-            record=describe_job(inputs, caveats=[SURROGATE_CAVEAT]),
+            record=describe_job(samples, caveats=[SURROGATE_CAVEAT]),
         )
 
 
@@ -111,8 +117,7 @@ class LabelMaker(Maker):
         if not 0 <= self.minimum_fraction <= 1:
             raise InputError(f"minimum_fraction is {self.minimum_fraction}; give a share between 0 and 1")
 
-    # no output_schema: the job that stands in for a replaced one stores a reference, which no schema would accept
-    @job(data=[PAYLOAD_KEY], config=_KEEPS_REFERENCES)
+    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=_KEEPS_REFERENCES)
     def make(self, sample: SampleDoc | FrameBatch | list[SampleDoc]) -> Response[LabelDoc]:
         """Fan the frames out.
 
@@ -125,28 +130,31 @@ class LabelMaker(Maker):
         -------
         Response
             A replacement whose output is a LabelDoc of all frames.
+
+        Raises
+        ------
+        LabellingError
+            If there are no frames.
         """
-        sources = [_Source(item) for item in (sample if isinstance(sample, list) else [sample])]
-        if not any(source.n_frames for source in sources):
+        given = sample if isinstance(sample, list) else [sample]
+        windows = [frames for item in given for frames in _cut_into_chunks(item, self.chunk_size)]
+        if not windows:
             raise LabellingError("the sample holds no frames; look at the verdicts of its MD runs")
+        maker = self.static_maker
+        if not getattr(maker, "labels_batches", False):
+            maker = ChunkLabelMaker(static_maker=maker)
         jobs: list[Job] = []
         chunks: list[Chunk] = []
-        for number, source in enumerate(sources):
-            for start in range(0, source.n_frames, self.chunk_size):
-                stop = min(start + self.chunk_size, source.n_frames)
-                jobs.append(self._label_chunk(source, start, stop))
-                jobs[-1].append_name(f" {len(jobs)}", dynamic=False)
-                chunks.append(Chunk(sample=number, start=start, stop=stop, job_uuid=jobs[-1].uuid))
+        for number, frames in enumerate(windows, start=1):
+            jobs.append(maker.make(frames))
+            jobs[-1].append_name(f" {number}", dynamic=False)
+            n_frames = frames.stop - frames.start if isinstance(frames, FrameWindow) else len(frames)
+            chunks.append(Chunk(frames=frames, n_frames=n_frames, job_uuid=jobs[-1].uuid))
+        origin = Origin.of(value for item in given if isinstance(value := _value_of(item), SampleDoc))
         merge = MergeLabelsMaker(minimum_fraction=self.minimum_fraction).make(
-            [chunk_job.output for chunk_job in jobs], [source.argument for source in sources], chunks
+            [chunk_job.output for chunk_job in jobs], chunks, origin
         )
-        return Response(replace=Flow([*jobs, merge], output=merge.output, name=self.name))
-
-    def _label_chunk(self, source: _Source, start: int, stop: int) -> Job:
-        frames, window = source.part(start, stop)
-        if getattr(self.static_maker, "labels_batches", False):
-            return self.static_maker.make(frames, window=window)
-        return ChunkLabelMaker(static_maker=self.static_maker).make(frames, window=window)
+        return replace_current_job(jobs, merge, name=self.name)
 
 
 @dataclass
@@ -200,24 +208,15 @@ class DatasetMaker(Maker):
         )
 
 
-class _Source:
-    """A sample as its chunks get it: by reference where it has one, else by value."""
+def _value_of(given: Any) -> SampleDoc | FrameBatch:
+    return given.value if isinstance(given, ResolvedReference) else given
 
-    def __init__(self, given: ResolvedReference | SampleDoc | FrameBatch) -> None:
-        self._reference = given.reference if isinstance(given, ResolvedReference) else None
-        self._value = given.value if isinstance(given, ResolvedReference) else given
-        self.n_frames = to_frame_batch(self._value).n_atoms.shape[0]
 
-    @property
-    def argument(self) -> Any:
-        """The sample as an argument of a job."""
-        return self._reference or self._value
-
-    def part(self, start: int, stop: int) -> tuple[Any, tuple[int, int] | None]:
-        """Frames ``start`` to ``stop`` as the arguments ``frames`` and ``window`` of a labeller."""
-        if self._reference is not None:
-            return self._reference, (start, stop)
-        frames = select_frames(to_frame_batch(self._value), range(start, stop))
-        if isinstance(self._value, SampleDoc):
-            return self._value.model_copy(update={"frames": frames}), None
-        return frames, None
+def _cut_into_chunks(given: Any, chunk_size: int) -> list[FrameWindow | FrameBatch]:
+    """Frames of each chunk: by name where the sample came by reference, else by value."""
+    batch = to_frame_batch(_value_of(given))
+    bounds = [(start, min(start + chunk_size, len(batch))) for start in range(0, len(batch), chunk_size)]
+    if isinstance(given, ResolvedReference):
+        attributes = list(given.attributes)
+        return [FrameWindow(uuid=given.uuid, attributes=attributes, start=start, stop=stop) for start, stop in bounds]
+    return [select_frames(batch, range(start, stop)) for start, stop in bounds]
