@@ -10,13 +10,16 @@ from __future__ import annotations
 import errno
 import json
 import os
+import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from ase import Atoms
+from numpy.lib.npyio import NpzFile
 from numpy.typing import NDArray
 
 from disolyte.dynamics.protocol import Engine, MDProtocol
@@ -128,9 +131,27 @@ def write_chunk(path: Path, chunk: Chunk) -> None:
         ) from error
 
 
+@contextmanager
+def _open(path: Path) -> Iterator[NpzFile]:
+    """Open a chunk; what cannot be read is told as an error of ours."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            yield arrays
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DynamicsError(
+            f"{path} cannot be read ({error}); start the run again in the same folder: it is made anew"
+        ) from error
+
+
 def read_chunk(path: Path) -> Chunk:
-    """Read a chunk written by :func:`write_chunk`."""
-    with np.load(path, allow_pickle=False) as arrays:
+    """Read a chunk written by :func:`write_chunk`.
+
+    Raises
+    ------
+    DynamicsError
+        If the file is broken.
+    """
+    with _open(path) as arrays:
         verdict = str(arrays["verdict"])
         end = SystemState(
             step=int(arrays["end_step"]),
@@ -193,7 +214,7 @@ class MDRun:
     def _collect(self, key: str) -> NDArray[np.generic]:
         parts = []
         for path in self.chunk_paths:
-            with np.load(path, allow_pickle=False) as arrays:
+            with _open(path) as arrays:
                 parts.append(arrays[key])
         return np.concatenate(parts) if parts else np.zeros(0)
 
@@ -237,7 +258,7 @@ class MDRun:
     @property
     def wall_s(self) -> float:
         """Wall time of all chunks; a batch's time is shared out over its systems."""
-        return sum(float(np.load(path)["wall_s"]) for path in self.chunk_paths)
+        return float(sum(chunk.wall_s for chunk in self.iter_chunks()))
 
     @property
     def engine(self) -> Engine:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from pathlib import Path
 
 from disolyte.dynamics.trajectory import Chunk, MDRun, read_chunk, write_chunk
@@ -57,7 +56,7 @@ class RunWriter:
         while paths:
             try:
                 return len(paths), read_chunk(paths[-1])
-            except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+            except DynamicsError:
                 broken = paths.pop()
                 broken.replace(broken.with_suffix(".broken"))
         return 0, None

@@ -1,0 +1,99 @@
+"""Systems with known answers: copper in EMT on ASE, Lennard-Jones argon behind the interface of a MACE model."""
+
+import numpy as np
+import pytest
+import torch
+from ase import Atoms
+from ase.build import bulk
+
+EPSILON_EV, SIGMA_ANG, CUTOFF_ANG = 0.0104, 3.4, 6.5
+COLLAPSING = 55
+"""Caesium attracts itself without limit here."""
+
+
+class PairModule(torch.nn.Module):
+    """Lennard-Jones with the energy shifted to zero at the cutoff, in the call signature of ScaleShiftMACE."""
+
+    def __init__(self):
+        super().__init__()
+        self.atomic_numbers = torch.tensor([18, COLLAPSING])
+        self.scale = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
+        self.largest_batch = 10**9
+
+    def forward(self, graph, *, training, compute_force, compute_stress):
+        if len(graph["ptr"]) - 1 > self.largest_batch:
+            raise torch.cuda.OutOfMemoryError
+        positions = graph["positions"].detach().requires_grad_()
+        first, second = graph["edge_index"]
+        vectors = positions[second] - positions[first] + graph["shifts"]
+        sixth = (SIGMA_ANG**2 / vectors.square().sum(dim=1)) ** 3
+        shift = (SIGMA_ANG / CUTOFF_ANG) ** 12 - (SIGMA_ANG / CUTOFF_ANG) ** 6
+        collapse = graph["node_attrs"][:, 1]
+        repulsion = 1.0 - 2.0 * collapse[first] * collapse[second]
+        pairs = 2.0 * EPSILON_EV * (repulsion * sixth**2 - sixth - shift)
+        energy = torch.zeros(len(graph["ptr"]) - 1, dtype=torch.float64).index_add(0, graph["batch"][first], pairs)
+        (gradient,) = torch.autograd.grad(energy.sum(), positions)
+        return {"energy": energy.detach(), "forces": -gradient}
+
+
+class PairModel:
+    """What the engine uses of a LoadedModel."""
+
+    name, sha256, device, dtype, r_max_ang = "lennard-jones", "0" * 64, "cpu", "float64", CUTOFF_ANG
+
+    def __init__(self):
+        self.module = PairModule()
+
+    def check_elements(self, structures):
+        pass
+
+    def calculator(self):
+        from ase.calculators.lj import LennardJones
+
+        return LennardJones(epsilon=EPSILON_EV, sigma=SIGMA_ANG, rc=CUTOFF_ANG, smooth=False)
+
+
+@pytest.fixture
+def argon_model():
+    return PairModel()
+
+
+@pytest.fixture
+def argon():
+    """32 atoms of solid argon, off their sites."""
+    atoms = bulk("Ar", "fcc", a=5.4, cubic=True).repeat((2, 2, 2))
+    atoms.rattle(0.05, seed=1)
+    return atoms
+
+
+@pytest.fixture
+def collapsing(argon):
+    """The same, with two caesium atoms as neighbours."""
+    numbers = argon.numbers.copy()
+    numbers[:2] = COLLAPSING
+    argon = argon.copy()
+    argon.numbers = numbers
+    argon.positions[1] += 0.35 * (argon.positions[0] - argon.positions[1])
+    return argon
+
+
+@pytest.fixture
+def copper() -> Atoms:
+    """32 atoms of copper."""
+    return bulk("Cu", "fcc", a=3.65, cubic=True).repeat((2, 2, 2))
+
+
+@pytest.fixture
+def same_arrays():
+    """Compare two runs bit by bit."""
+
+    def compare(first, second):
+        assert first.verdict == second.verdict
+        assert first.last.end.rng_state == second.last.end.rng_state
+        for name in ("steps", "energies_ev", "temperatures_k"):
+            np.testing.assert_array_equal(getattr(first, name), getattr(second, name))
+        np.testing.assert_array_equal(first.positions_ang(), second.positions_ang())
+        np.testing.assert_array_equal(first.last.end.positions_ang, second.last.end.positions_ang)
+        np.testing.assert_array_equal(first.last.end.momenta, second.last.end.momenta)
+
+    return compare

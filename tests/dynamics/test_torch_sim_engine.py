@@ -1,0 +1,116 @@
+import numpy as np
+import pytest
+
+from disolyte.dynamics import Engine, MDProtocol, Reason, Thermostat, Watchdog, choose_engine, run_md
+from disolyte.dynamics.member import Member, start_state
+from disolyte.errors import DynamicsError, InputError
+
+pytest.importorskip("torch_sim")
+
+from disolyte.dynamics.torch_sim_engine import Batch, TorchSimEngine
+
+
+def protocol(**changes):
+    return MDProtocol(**{"temperature_k": 40.0, "time_step_fs": 5.0, "n_steps": 60, "record_every": 5, **changes})
+
+
+def test_forces_equal_those_of_ase(argon, argon_model):
+    one = protocol()
+    squeezed = argon.copy()
+    squeezed.set_cell(argon.cell * 0.95, scale_atoms=True)
+    batch = Batch(argon_model, [Member(atoms, one, start_state(atoms, one)) for atoms in (argon, squeezed)])
+    energies = batch.observe()[:, 0]
+    for index, atoms in enumerate((argon, squeezed)):
+        atoms.calc = argon_model.calculator()
+        assert energies[index] == pytest.approx(atoms.get_potential_energy(), abs=1e-9)
+        np.testing.assert_allclose(batch._state.forces[32 * index : 32 * index + 32], atoms.get_forces(), atol=1e-9)
+
+
+@pytest.mark.parametrize("thermostat", [Thermostat.NVE, Thermostat.BERENDSEN, Thermostat.BUSSI])
+def test_same_trajectory_as_ase(argon, argon_model, tmp_path, thermostat):
+    """The same equations and random numbers: neighbour lists kept for several steps change nothing."""
+    one = protocol(thermostat=thermostat, n_steps=120, temperature_k=60.0, seed=4)
+    (ours,) = run_md([argon], [one], argon_model, tmp_path / "torch", engine=Engine.TORCH_SIM)
+    (theirs,) = run_md([argon], [one], argon_model, tmp_path / "ase", engine=Engine.ASE)
+    np.testing.assert_allclose(ours.positions_ang(), theirs.positions_ang(), atol=1e-4)
+    np.testing.assert_allclose(ours.energies_ev, theirs.energies_ev, atol=1e-5)
+    assert ours.engine is Engine.TORCH_SIM
+
+
+@pytest.mark.parametrize("thermostat", [Thermostat.BERENDSEN, Thermostat.BUSSI, Thermostat.LANGEVIN])
+def test_each_system_has_its_own_temperature(argon, argon_model, tmp_path, thermostat):
+    targets_k = [20.0, 40.0, 60.0, 40.0]
+    protocols = [
+        protocol(temperature_k=target_k, n_steps=1500, record_every=2, thermostat=thermostat, seed=seed)
+        for seed, target_k in enumerate(targets_k)
+    ]
+    runs = run_md([argon] * 4, protocols, argon_model, tmp_path, engine=Engine.TORCH_SIM, chunk_frames=400)
+    ratios = np.array([run.temperatures_k[150:] / target_k for run, target_k in zip(runs, targets_k, strict=True)])
+    np.testing.assert_allclose(ratios.mean(axis=1), 1.0, atol=0.08)
+    assert ratios.mean() == pytest.approx(1.0, abs=0.03)
+    spread = ratios.std(axis=1).mean() / np.sqrt(2 / (3 * 32 - 3))
+    if thermostat is Thermostat.BERENDSEN:
+        assert spread < 0.85
+    else:
+        assert spread == pytest.approx(1.0, abs=0.15)
+    assert not np.allclose(runs[1].positions_ang()[-1], runs[3].positions_ang()[-1])
+
+
+def test_nve_keeps_the_energy(argon, argon_model, tmp_path):
+    (run,) = run_md([argon], [protocol(n_steps=1000, thermostat="nve")], argon_model, tmp_path, engine=Engine.TORCH_SIM)
+    total = run.energies_ev + 0.5 * (3 * 32 - 3) * 8.617333e-5 * run.temperatures_k
+    assert np.ptp(total) / 32 < 2e-5
+    assert abs(np.polyfit(run.times_fs / 1000, total / 32, 1)[0]) < 3e-6
+
+
+def test_collapsing_system_ends_alone(argon, collapsing, argon_model, tmp_path):
+    """One of eight collapses; the other seven do what they do without it."""
+    systems = [argon] * 3 + [collapsing] + [argon] * 4
+    protocols = [protocol(seed=seed, thermostat="langevin", record_every=2) for seed in range(8)]
+    runs = run_md(systems, protocols, argon_model, tmp_path / "eight", engine=Engine.TORCH_SIM)
+    assert [run.verdict.completed for run in runs] == [True] * 3 + [False] + [True] * 4
+    bad = runs[3]
+    assert bad.verdict.reason in {Reason.FORCE_SPIKE, Reason.TEMPERATURE_SPIKE, Reason.TOO_CLOSE, Reason.ENERGY_DRIFT}
+    assert bad.verdict.message
+    assert 0 < bad.n_frames < 31
+    assert bad.steps[-1] < bad.verdict.step
+    assert np.isfinite(bad.positions_ang()).all()
+    rest = run_md(systems[:3], protocols[:3], argon_model, tmp_path / "three", engine=Engine.TORCH_SIM)
+    for run, alone in zip(runs[:3], rest, strict=True):
+        np.testing.assert_allclose(run.positions_ang(), alone.positions_ang(), atol=1e-5)
+
+
+def test_systems_of_all_lengths_and_lagging_ones(argon, argon_model, tmp_path):
+    """After a kill systems may stand at different steps: each gets all its frames, once."""
+    protocols = [protocol(seed=seed, n_steps=n_steps, thermostat="bussi") for seed, n_steps in enumerate([60, 35, 60])]
+    whole = run_md([argon] * 3, protocols, argon_model, tmp_path / "whole", engine=Engine.TORCH_SIM, chunk_frames=3)
+    runs = run_md([argon] * 3, protocols, argon_model, tmp_path / "cut", engine=Engine.TORCH_SIM, chunk_frames=3)
+    for run, n_lost in zip(runs, [1, 2, 3], strict=True):
+        for path in run.chunk_paths[-n_lost:]:
+            path.unlink()
+    runs = run_md([argon] * 3, protocols, argon_model, tmp_path / "cut", engine=Engine.TORCH_SIM, chunk_frames=3)
+    for run, other in zip(runs, whole, strict=True):
+        assert run.steps.tolist() == other.steps.tolist() == list(range(0, run.protocol.n_steps + 1, 5))
+        np.testing.assert_allclose(run.positions_ang(), other.positions_ang(), atol=1e-5)
+
+
+def test_batch_too_large_for_the_device_is_halved(argon, argon_model):
+    argon_model.module.largest_batch = 2
+    one = protocol(n_steps=10)
+    members = [Member(argon, one, start_state(argon, one)) for _ in range(5)]
+    engine = TorchSimEngine(argon_model, Watchdog())
+    assert [chunk.verdict.completed for chunk in engine.advance(members, 10)] == [True] * 5
+    argon_model.module.largest_batch = 0
+    with pytest.raises(DynamicsError, match="32 atoms does not fit the memory of cpu"):
+        engine.advance(members, 10)
+
+
+def test_choice_of_the_engine(argon, argon_model):
+    assert choose_engine(Engine.AUTO, [argon], [protocol()], argon_model) is Engine.TORCH_SIM
+    chain = [protocol(thermostat=Thermostat.NOSE_HOOVER)]
+    assert choose_engine(Engine.AUTO, [argon], chain, argon_model) is Engine.ASE
+    with pytest.raises(InputError, match="use engine 'ase', or thermostat 'bussi'"):
+        choose_engine(Engine.TORCH_SIM, [argon], chain, argon_model)
+    slab = argon.copy()
+    slab.pbc = [True, True, False]
+    assert choose_engine(Engine.AUTO, [slab], [protocol()], argon_model) is Engine.ASE

@@ -1,0 +1,100 @@
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.calculators.emt import EMT
+from ase.neighborlist import neighbor_list
+
+from disolyte.dynamics import MDProtocol, Reason, Watchdog, run_md
+from disolyte.dynamics.watchdog import closest_contact
+from disolyte.errors import StructureError
+
+
+def check(**changes):
+    numbers = {"n_atoms": 20, "target_k": 800.0, "temperature_k": 900.0, "energy_ev": -80.0, "start_energy_ev": -81.0,
+               "max_force_ev_per_ang": 4.0}  # fmt: skip
+    return Watchdog().check_step(5, **(numbers | changes))
+
+
+def test_contact_across_the_boundary_of_a_skew_cell():
+    cell = np.array([[6.0, 0, 0], [2.5, 5.0, 0], [1.0, -1.5, 7.0]])
+    generator = np.random.default_rng(0)
+    atoms = Atoms("Li8Cl8", generator.random((16, 3)) @ cell, cell=cell, pbc=True)
+    first, second, distances = neighbor_list("ijd", atoms, 2.4)
+    from ase.data import covalent_radii
+
+    radii = covalent_radii[atoms.numbers]
+    fractions = np.where(first == second, np.inf, distances / (radii[first] + radii[second]))
+    unwrapped = atoms.positions + generator.integers(-3, 4, (16, 3)) @ cell
+    contact = closest_contact(unwrapped, atoms.numbers, cell, atoms.pbc)
+    assert contact.fraction == pytest.approx(fractions.min())
+    assert contact.distance_ang == pytest.approx(distances[np.argmin(fractions)])
+
+
+def test_free_directions_have_no_images():
+    positions = np.array([[0.1, 0, 0], [9.9, 0, 0]])
+    numbers, cell = np.array([3, 3]), np.eye(3) * 10
+    assert closest_contact(positions, numbers, cell, np.array([False] * 3)).distance_ang == pytest.approx(9.8)
+    assert closest_contact(positions, numbers, cell, np.array([True] * 3)).distance_ang == pytest.approx(0.2)
+
+
+def test_a_good_step_passes():
+    assert check() is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"energy_ev": float("nan")}, Reason.NON_FINITE),
+        ({"max_force_ev_per_ang": float("inf")}, Reason.NON_FINITE),
+        ({"max_force_ev_per_ang": 201.0}, Reason.FORCE_SPIKE),
+        ({"temperature_k": 4800.0}, Reason.TEMPERATURE_SPIKE),
+        ({"energy_ev": -102.0}, Reason.ENERGY_DRIFT),
+        ({"energy_ev": -60.0}, Reason.ENERGY_DRIFT),
+    ],
+)
+def test_bad_steps(changes, reason):
+    verdict = check(**changes)
+    assert verdict.reason is reason
+    assert verdict.step == 5
+    assert verdict.message
+
+
+def test_small_cells_may_fluctuate_more():
+    watchdog = Watchdog(temperature_ratio=2.0)
+    assert watchdog.temperature_limit_k(800.0, 4) > watchdog.temperature_limit_k(800.0, 400) > 1600.0
+
+
+def test_framework_loss_does_not_mind_mobile_atoms_or_drift():
+    watchdog = Watchdog(framework_msd_ang2=1.0, mobile_elements=("Li",), contact_fraction=0.0)
+    start = np.arange(18.0).reshape(6, 3) * 3
+    numbers = np.array([3, 3, 17, 17, 17, 17])
+    cell, pbc = np.eye(3) * 60, np.array([True] * 3)
+
+    def verdict(positions):
+        return watchdog.check_frame(10, positions, start_positions_ang=start, numbers=numbers, cell_ang=cell, pbc=pbc)
+
+    moved = start + 5.0
+    moved[:2] += 20.0
+    assert verdict(moved) is None
+    moved[2] += 4.0
+    assert verdict(moved).reason is Reason.FRAMEWORK_LOST
+
+
+def test_overlap_at_the_start_ends_that_system_alone(copper, tmp_path):
+    bad = copper.copy()
+    bad.positions[1] = bad.positions[0] + [0.5, 0, 0]
+    protocol = MDProtocol(temperature_k=300.0, n_steps=10, record_every=5)
+    first, second = run_md([bad, copper], [protocol, protocol], EMT(), tmp_path)
+    assert first.verdict.reason is Reason.TOO_CLOSE
+    assert "Cu–Cu at 0.50 Å" in first.verdict.message
+    assert first.n_frames == 0
+    assert second.verdict.completed
+
+
+def test_what_cannot_start(copper, tmp_path):
+    protocol = MDProtocol(temperature_k=300.0, n_steps=10)
+    with pytest.raises(StructureError, match="use a supercell"):
+        run_md([Atoms("Cu", cell=[3, 3, 3], pbc=True)], [protocol], EMT(), tmp_path / "one")
+    copper.positions[3, 1] = np.nan
+    with pytest.raises(StructureError, match="not finite"):
+        run_md([copper], [protocol], EMT(), tmp_path / "nan")
