@@ -1,22 +1,23 @@
 """The Makers, run as jobs."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 from jobflow import Flow, Maker, OnMissing, job, run_locally
-from monty.json import MontyDecoder, MontyEncoder
+from monty.json import MontyDecoder, MontyEncoder, MSONable
 from pymatgen.core import Lattice, Structure
 
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.dynamics import MDProtocol
 from disolyte.errors import InputError
-from disolyte.labelling.frames import frames_from_structures
+from disolyte.labelling.frames import frames_from_structures, select_frames
 from disolyte.labelling.labels import Label, build_label_doc, iter_labelled_frames
 from disolyte.labelling.makers import DatasetMaker, LabelMaker, SurrogateStaticMaker
 from disolyte.labelling.schema import DatasetDoc, LabelDoc, RejectionKind
 from disolyte.labelling.surrogate import SURROGATE_CAVEAT
+from disolyte.labelling.tasks import LabelSettings
 from disolyte.models.schema import ModelIdentity
 from disolyte.sampling.schema import FrameBatch, SampleDoc
 from disolyte.workers.records import describe_job
@@ -83,6 +84,50 @@ class HarmonicStaticMaker(Maker):
         return build_label_doc(
             frames, [label], label_method="harmonic", is_surrogate=False, record=describe_job(caveats=["harmonic"])
         )
+
+
+@dataclass
+class VaspLikeStaticMaker(Maker):
+    """One structure per job: a real VASP task document of the springs, atoms sorted as VASP's input sets sort them."""
+
+    name: str = "VASP-like static"
+    pbe_below_energy_ev: float = 0.0
+    input_set_generator: object = None
+    stop_children_kwargs: dict = field(default_factory=dict)
+
+    @job
+    def make(self, structure: Structure):
+        from emmet.core.tasks import OutputDoc, TaskDoc
+        from emmet.core.vasp.calculation import CalculationInput
+
+        written = structure.get_sorted_structure(key=lambda site: -site.specie.Z)
+        energy = harmonic_energy_ev(structure)
+        functional = "PBE" if energy < self.pbe_below_energy_ev else "SCAN"
+        return TaskDoc(
+            structure=written,
+            state="successful",
+            run_type=functional,
+            dir_name="host:/vasp",
+            calcs_reversed=[],
+            input=CalculationInput(incar={"ENCUT": 520, "EDIFF": 1e-5}),
+            output=OutputDoc(
+                structure=written,
+                energy=energy,
+                forces=(-written.cart_coords).tolist(),
+                stress=[[100.0, 0, 0], [0, 0, 0], [0, 0, 0]],
+            ),
+        )
+
+
+@dataclass
+class Promise(MSONable):
+    """An input set's promise of its settings."""
+
+    encut_ev: float = 520
+
+    @property
+    def label_settings(self):
+        return LabelSettings(functional="SCAN", encut_ev=self.encut_ev, ediff_ev=1e-5)
 
 
 def harmonic_energy_ev(structure):
@@ -169,6 +214,43 @@ def test_one_job_per_frame_and_failures_with_reasons(clean_dir, job_store):
         assert frame.label.energy_ev == pytest.approx(0.5 * (frame.positions_ang**2).sum(), rel=1e-12)
         assert np.allclose(frame.label.forces_ev_per_ang, -frame.positions_ang, atol=1e-12)
     assert labels.caveats == ["sampled with the small model", "harmonic"]
+
+
+def test_vasp_documents_become_labels_and_pbe_is_set_aside(clean_dir, job_store):
+    structures, frames = rattled_salts(n_families=2, n_frames=2)
+    energies = sorted(harmonic_energy_ev(structure) for structure in structures)
+    maker = VaspLikeStaticMaker(
+        input_set_generator=Promise(), pbe_below_energy_ev=(energies[0] + energies[1]) / 2, stop_children_kwargs={}
+    )
+    give = GiveSampleMaker().make(frames)
+    label = LabelMaker(static_maker=maker, chunk_size=3, minimum_fraction=0.5).make(give.output)
+    run(Flow([give, label]), job_store)
+
+    labels = document(job_store, label.uuid, LabelDoc)
+    assert labels.label_method == "VASP SCAN, ENCUT 520 eV"
+    assert not labels.is_surrogate
+    assert labels.caveats == ["sampled with the small model"]
+    assert labels.provenance.inputs[0].kind == "SampleDoc"
+    (rejection,) = labels.rejections
+    assert rejection.kind is RejectionKind.WRONG_SETTINGS
+    assert "PBE" in rejection.reason
+    accepted = list(iter_labelled_frames(labels))
+    assert len(accepted) == 3
+    for frame in accepted:
+        assert np.allclose(frame.label.forces_ev_per_ang, -frame.positions_ang, atol=1e-9), "in the frame's order"
+        assert frame.label.stress_ev_per_ang3[0, 0] == pytest.approx(-100 / 1602.1766, rel=1e-6)
+
+
+def test_several_samples_are_labelled_together(clean_dir, job_store):
+    _, frames = rattled_salts(n_families=2, n_frames=2)
+    makers = [GiveSampleMaker().make(select_frames(frames, part)) for part in ([0, 1, 2], [3])]
+    label = LabelMaker(static_maker=HarmonicStaticMaker(), chunk_size=2).make([maker.output for maker in makers])
+    run(Flow([*makers, label]), job_store)
+    labels = document(job_store, label.uuid, LabelDoc)
+    assert labels.frames == frames
+    assert [record.kind for record in labels.provenance.inputs][:2] == ["SampleDoc", "SampleDoc"]
+    names = [doc["name"] for doc in job_store.query(properties=["name"])]
+    assert sum(name.startswith("label chunk") for name in names) == 3, "no chunk holds frames of two samples"
 
 
 def test_stage_fails_below_the_stated_minimum(clean_dir, job_store, caplog):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from jobflow import CURRENT_JOB, Flow, Job, JobConfig, Maker, OnMissing, OutputReference, Response, job
@@ -84,7 +84,7 @@ def fetch_frames(frames: Frames | FrameWindow) -> tuple[FrameBatch, list[SampleD
     return batch, [sample] if isinstance(sample, SampleDoc) else []
 
 
-def replace_current_job(jobs: list[Job], last: Job, *, name: str) -> Response[Any]:
+def replace_current_job(jobs: Sequence[Job | Flow], last: Job, *, name: str) -> Response[Any]:
     """Response that puts ``jobs`` and ``last`` in the place of the current job; ``last`` makes its output.
 
     ``last`` gets the uuid of the current job. With a flow's ``output`` jobflow would add a job that stores a reference
@@ -133,7 +133,7 @@ class ChunkLabelMaker(Maker):
         origin = Origin.of(samples)
         static_maker = _reports_unconverged(self.static_maker)
         collect_maker = CollectLabelMaker(settings=_settings_of(static_maker))
-        jobs: list[Job] = []
+        jobs: list[Job | Flow] = []
         labels: list[OutputReference] = []
         chunks: list[Chunk] = []
         for index, structure in enumerate(frame_structures(batch)):
@@ -262,8 +262,8 @@ def _settings_of(static_maker: Maker) -> LabelSettings | None:
 
 def _reports_unconverged(static_maker: Maker) -> Maker:
     """The labeller, handing unconverged calculations on instead of raising, so that they are set aside as such."""
-    has_field = is_dataclass(static_maker) and any(item.name == "stop_children_kwargs" for item in fields(static_maker))
-    if not has_field or "handle_unsuccessful" in static_maker.stop_children_kwargs:  # type: ignore[attr-defined]
+    kwargs = getattr(static_maker, "stop_children_kwargs", None)
+    if kwargs is None or "handle_unsuccessful" in kwargs:
         return static_maker
-    kwargs = {**static_maker.stop_children_kwargs, "handle_unsuccessful": False}  # type: ignore[attr-defined]
-    return replace(static_maker, stop_children_kwargs=kwargs)  # type: ignore[type-var]
+    changes: dict[str, Any] = {"stop_children_kwargs": {**kwargs, "handle_unsuccessful": False}}
+    return replace(static_maker, **changes)

@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from ase import Atoms
 from pydantic import BaseModel, ConfigDict, Field
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Element, Lattice, Structure
 
 from disolyte.blobs import Blob
 from disolyte.errors import InputError
@@ -94,7 +94,7 @@ def frame_structures(frames: FrameBatch) -> list[Structure]:
     return [
         Structure(
             Lattice(cells[index]),
-            [int(number) for number in numbers[atoms]],
+            [Element.from_Z(int(number)) for number in numbers[atoms]],
             positions[atoms],
             coords_are_cartesian=True,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
-from jobflow import Job, JobConfig, Maker, Response, job
+from jobflow import Flow, Job, JobConfig, Maker, Response, job
 from jobflow.core.reference import ResolvedReference
 
 from disolyte.blobs import PAYLOAD_KEY
@@ -143,7 +143,7 @@ class LabelMaker(Maker):
         maker = self.static_maker
         if not getattr(maker, "labels_batches", False):
             maker = ChunkLabelMaker(static_maker=maker)
-        jobs: list[Job] = []
+        jobs: list[Job | Flow] = []
         chunks: list[Chunk] = []
         for number, frames in enumerate(windows, start=1):
             jobs.append(maker.make(frames))

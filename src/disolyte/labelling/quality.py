@@ -162,13 +162,13 @@ def _per_atom(frames: Sequence[LabelledFrame]) -> tuple[NDArray[np.float64], NDA
 
 
 def _fit(fractions: NDArray[np.float64], energies: NDArray[np.float64], n_iterations: int) -> NDArray[np.float64]:
-    weights = np.ones(len(energies))
-    coefficients = np.zeros(fractions.shape[1])
+    weights: NDArray[np.float64] = np.ones(len(energies))
+    coefficients: NDArray[np.float64] = np.zeros(fractions.shape[1])
     for _ in range(n_iterations):
         root = np.sqrt(weights)
-        coefficients = np.linalg.lstsq(fractions * root[:, None], energies * root, rcond=1e-8)[0]
-        weights = 1.0 / np.maximum(np.abs(energies - fractions @ coefficients), 1e-4)
-        weights /= weights.max()
+        solution = np.linalg.lstsq(fractions * root[:, None], energies * root, rcond=1e-8)[0]
+        coefficients = np.asarray(solution, dtype=np.float64)
+        weights = 1e-4 / np.maximum(np.abs(energies - fractions @ coefficients), 1e-4)
     return coefficients
 
 
