@@ -7,14 +7,24 @@ and Haven ratios with a verdict per temperature, and the Arrhenius line of each 
 from disolyte.diffusion.analysis import analyse_displacements
 from disolyte.diffusion.arrhenius import ArrheniusFit, ExtrapolatedDiffusivity, fit_arrhenius
 from disolyte.diffusion.gates import TrustGates, Verdict
+from disolyte.diffusion.schedule import LengthRule, MDSchedule, MobileIon
+from disolyte.diffusion.schema import DiffusionDoc, DiffusionMDDoc, TransportDoc
+from disolyte.diffusion.summary import TableTemperatures
 from disolyte.diffusion.transport import DiffusionResult, MsdCurves, TransportCoefficients, planar_diffusivity
 
 __all__ = [
     "ArrheniusFit",
+    "DiffusionDoc",
+    "DiffusionMDDoc",
     "DiffusionResult",
     "ExtrapolatedDiffusivity",
+    "LengthRule",
+    "MDSchedule",
+    "MobileIon",
     "MsdCurves",
+    "TableTemperatures",
     "TransportCoefficients",
+    "TransportDoc",
     "TrustGates",
     "Verdict",
     "analyse_displacements",

@@ -81,7 +81,7 @@ class ArrheniusFit:
             float(np.exp(value)), (float(np.exp(value - reach)), float(np.exp(value + reach)))
         )
 
-    def reach_ev_inverse(self, temperature_k: float) -> float:
+    def reach_beyond(self, temperature_k: float) -> float:
         """How far ``temperature_k`` lies outside the fit, in multiples of the fit's range of 1/T; 0 inside."""
         low, high = (1 / t for t in reversed(self.temperature_range_k))
         outside = max(low - 1 / temperature_k, 1 / temperature_k - high, 0.0)

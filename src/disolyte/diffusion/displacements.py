@@ -162,19 +162,19 @@ def _scan(array: NDArray[Any], lattice: NDArray[np.float64], masses: NDArray[np.
                 f"displacements hold NaN or infinity, first in frame {bad}; the run broke there: cut it off"
             )
         before = rows[:1] if last is None else last[None]
-        _refuse_wrapped(np.concatenate([before, rows], dtype=np.float64), inverse, reach_ang, start)
+        steps = np.diff(np.concatenate([before, rows]), axis=0)
+        _refuse_wrapped(steps, inverse, reach_ang, start)
         drift[start : start + step] = np.einsum("tai,a->ti", rows, weights)
         last = rows[-1]
     return drift - drift[0]
 
 
-def _refuse_wrapped(rows: NDArray[np.float64], inverse: NDArray[np.float64], reach_ang: float, start: int) -> None:
+def _refuse_wrapped(steps: NDArray[Any], inverse: NDArray[Any], reach_ang: float, start: int) -> None:
     """Refuse steps of about a cell vector: they come from folding atoms back into the cell.
 
     A step beyond half the cell that is short once folded cannot be told from a wrapped one.
     """
-    steps = np.diff(rows, axis=0)
-    if not steps.size or np.abs(steps).max() < reach_ang / np.sqrt(3):
+    if np.abs(steps).max() < reach_ang / np.sqrt(3):
         return
     fractional = steps @ inverse
     folded = np.abs(fractional - np.round(fractional))

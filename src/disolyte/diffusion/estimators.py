@@ -131,10 +131,13 @@ def interval(value: float, std: float) -> tuple[float, float]:
 
 
 def ratio_interval(ratio: float, first_relative: float, second_relative: float) -> tuple[float, float]:
-    """95 % interval of the ratio of two mean squares, by the F distribution."""
-    first, second = (2.0 / max(relative, 1e-4) ** 2 for relative in (first_relative, second_relative))
+    """95 % interval of the ratio of two mean squares, by the F distribution.
+
+    Relative errors above √2 count as √2, a single degree of freedom: the interval then spans five decades as it is.
+    """
+    first, second = (2.0 / float(np.clip(r, 1e-4, np.sqrt(2.0))) ** 2 for r in (first_relative, second_relative))
     high, low = stats.f.ppf([0.975, 0.025], first, second)
-    return float(ratio / high), float(ratio / max(low, 1e-300))
+    return float(ratio / high), float(ratio / low)
 
 
 def collective_slope(

@@ -85,13 +85,13 @@ class Evidence:
 
 
 def judge(evidence: Evidence, gates: TrustGates) -> tuple[Verdict, list[str]]:
-    """Verdict and all reasons that speak against ``converged``."""
+    """Verdict, and the reasons that speak against ``converged``."""
     immobile = _reasons_immobile(evidence, gates)
-    doubts = _reasons_doubtful(evidence, gates)
     if evidence.framework_problem:
-        return Verdict.UNRELIABLE, [evidence.framework_problem, *immobile, *doubts]
+        return Verdict.UNRELIABLE, [evidence.framework_problem]
     if immobile:
-        return Verdict.UPPER_LIMIT, [*immobile, *doubts]
+        return Verdict.UPPER_LIMIT, immobile
+    doubts = _reasons_doubtful(evidence, gates)
     return (Verdict.UNRELIABLE, doubts) if doubts else (Verdict.CONVERGED, [])
 
 

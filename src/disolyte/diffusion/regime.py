@@ -34,8 +34,8 @@ SAFETY: Final = 2.0
 """Where there is local motion, the window starts this many times later than the tests of it ask."""
 
 MIN_START_FS: Final = 500.0
-"""No window starts earlier: atoms rattle, the framework's centre among them, for some tenths of a picosecond, and a small
-bias from that cannot be told from noise. Very short runs start at 1/32 of their length instead."""
+"""No window starts earlier: atoms rattle, the framework's centre among them, for some tenths of a picosecond, and a
+small bias from that cannot be told from noise. Very short runs start at 1/32 of their length instead."""
 
 MIN_SPAN: Final = 4
 """The window reaches at least from t to this multiple of t."""

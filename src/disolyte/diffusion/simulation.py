@@ -1,0 +1,112 @@
+"""What surrounds the MD of one composition: checks before it, the cell, and the frames that are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from ase import Atoms
+from pymatgen.core import Structure
+
+from disolyte.blobs import Blob
+from disolyte.diffusion.displacements import MIN_FRAMES
+from disolyte.diffusion.schedule import MDSchedule, MobileIon, find_mobile_ion
+from disolyte.diffusion.schema import RunFrames, RunRecord
+from disolyte.dynamics import MDRun
+from disolyte.errors import StructureError, TransportError
+
+
+def check_request(
+    structure: Structure | None,
+    temperatures_k: Sequence[float],
+    supercell: Sequence[int],
+    schedule: MDSchedule,
+    mobile: MobileIon | None,
+) -> MobileIon:
+    """Check what can be checked before anything runs, and name the mobile ion.
+
+    Parameters
+    ----------
+    structure
+        Structure; None if it is not known yet, then the returned ion is only a placeholder if ``mobile`` is None too.
+    temperatures_k, supercell, schedule, mobile
+        As given to :class:`~disolyte.diffusion.makers.DiffusionMaker`.
+
+    Raises
+    ------
+    TransportError
+        For temperatures that are not positive or repeated, a bad supercell, runs too short for a single diffusivity, a
+        neutral mobile ion, or one that is not in the structure.
+    StructureError
+        If the structure is disordered.
+    """
+    _check_plan(temperatures_k, supercell, schedule)
+    if mobile is not None and mobile.charge == 0:
+        raise TransportError(f"the mobile ion {mobile.element} has charge 0 and carries no current; give its charge")
+    if structure is None:
+        return mobile or MobileIon(element="Li")
+    if not structure.is_ordered:
+        raise StructureError(
+            f"{structure.composition.formula} has partial occupancies; MD needs an ordering, such as EnumerationMaker "
+            "makes"
+        )
+    elements = [element.symbol for element in structure.composition.elements]
+    if mobile is None:
+        return find_mobile_ion(elements)
+    if mobile.element not in elements:
+        raise TransportError(f"no mobile ions: {mobile.element} is not in {structure.composition.formula}")
+    return mobile
+
+
+def _check_plan(temperatures_k: Sequence[float], supercell: Sequence[int], schedule: MDSchedule) -> None:
+    """Refuse temperatures, supercells and lengths that lead nowhere."""
+    if not temperatures_k or any(not np.isfinite(t) or t <= 0 for t in temperatures_k):
+        raise TransportError(f"temperatures_k must be one or more temperatures above 0 K, not {list(temperatures_k)}")
+    if len(set(temperatures_k)) < len(temperatures_k):
+        raise TransportError(f"temperatures_k {list(temperatures_k)} repeat; for several runs raise schedule.n_seeds")
+    if len(supercell) != 3 or any(int(n) != n or n < 1 for n in supercell):
+        raise TransportError(f"supercell must be three whole numbers from 1 up, not {tuple(supercell)}")
+    for temperature_k in temperatures_k:
+        lengths = schedule.lengths
+        kept_fs = 1000 * (lengths.length_ps(temperature_k) - lengths.discard_ps(temperature_k))
+        if kept_fs / schedule.record_interval_fs < MIN_FRAMES:
+            raise TransportError(
+                f"{kept_fs / 1000:g} ps at {temperature_k:g} K with a frame every {schedule.record_interval_fs:g} fs "
+                f"leave fewer than {MIN_FRAMES} frames; run longer, or record more often"
+            )
+
+
+def build_supercell(structure: Structure, supercell: Sequence[int]) -> tuple[Structure, Atoms]:
+    """Supercell without charges and site properties, as a structure and as ASE atoms in the same order."""
+    symbols = [site.specie.symbol for site in structure]
+    bare = Structure(structure.lattice, symbols, structure.frac_coords)
+    bare.make_supercell([int(n) for n in supercell])
+    atoms = Atoms(list(bare.atomic_numbers), bare.cart_coords, cell=bare.lattice.matrix, pbc=True)
+    return bare, atoms
+
+
+def collect_run(run: MDRun, discard_ps: float) -> RunFrames:
+    """Frames of one run after ``discard_ps``, and how it went."""
+    times_fs = run.times_fs
+    kept = times_fs >= discard_ps * 1000 - 1e-6
+    positions = run.positions_ang()[kept]
+    interval_fs = run.protocol.record_every * run.protocol.time_step_fs
+    drift = None
+    if kept.sum() > 1:
+        slope = np.polyfit(times_fs[kept] / 1000, run.energies_ev[kept], 1)[0]
+        drift = float(slope / len(run.numbers))
+    record = RunRecord(
+        temperature_k=run.protocol.temperature_k,
+        seed=run.protocol.seed,
+        verdict=run.verdict,
+        engine=str(run.engine),
+        n_steps=run.protocol.n_steps,
+        time_step_fs=run.protocol.time_step_fs,
+        frame_interval_fs=interval_fs,
+        discarded_ps=discard_ps,
+        n_frames=len(positions),
+        mean_temperature_k=float(run.temperatures_k[kept].mean()) if len(positions) else None,
+        energy_drift_ev_per_atom_per_ps=drift,
+        wall_s=run.wall_s,
+    )
+    return RunFrames(record=record, positions_ang=Blob.from_array(positions.astype(np.float32)))
