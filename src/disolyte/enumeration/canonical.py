@@ -13,7 +13,10 @@ from disolyte.enumeration.compiled import compiled
 
 
 def canonicalise(
-    rows: NDArray[np.int8], permutations: NDArray[np.int32], widths: Sequence[int], counts: Sequence[Sequence[int]]
+    rows: NDArray[np.int8],
+    permutations: NDArray[np.int32],
+    widths: Sequence[int],
+    counts: Sequence[Sequence[int]],
 ) -> tuple[NDArray[np.int8], NDArray[np.int64]]:
     """Image of every ordering that the stabiliser chain would have generated.
 

@@ -167,7 +167,8 @@ def count_distinct(classes: Sequence[OperationClass]) -> int:
     order = sum(len(entry.members) for entry in classes)
     if total % order:
         raise StructureError(
-            f"the {order} symmetry operations found do not form a group: choose another symprec, or symmetrise the structure"
+            f"the {order} symmetry operations found do not form a group: choose another symprec, or symmetrise the "
+            "structure"
         )
     return total // order
 

@@ -122,7 +122,7 @@ def _pool_species(label: str, members: Sequence[SiteKind]) -> tuple[str, ...]:
     widest = max(disordered, key=len)
     if any(not set(species) <= set(widest) for species in disordered):
         raise StructureError(
-            f"the sites of sublattice {label!r} hold different species ({' and '.join(map(str, sorted(disordered)))}), so "
-            "they cannot share one composition: give them different labels"
+            f"the sites of sublattice {label!r} hold different species ({' and '.join(map(str, sorted(disordered)))}), "
+            "so they cannot share one composition: give them different labels"
         )
     return widest

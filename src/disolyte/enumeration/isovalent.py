@@ -158,7 +158,8 @@ class IsovalentReduction:
     def spread(self, row: NDArray[np.int8]) -> list[NDArray[np.int8]]:
         """Colour of every site of each sublattice, from a row of :attr:`problem`."""
         colours = [
-            np.full(len(s.sites), np.argmax(e.counts)) for s, e in zip(self.sublattices, self.colours, strict=True)
+            np.full(len(s.sites), np.argmax(e.counts), dtype=np.int8)
+            for s, e in zip(self.sublattices, self.colours, strict=True)
         ]
         start = 0
         for index in self.problem.sequence if self.problem else []:
@@ -166,7 +167,7 @@ class IsovalentReduction:
             width = len(self.sublattices[sublattice].sites)
             colours[sublattice] = row[start : start + width]
             start += width
-        return [entry.astype(np.int8) for entry in colours]
+        return colours
 
 
 class Refinement:

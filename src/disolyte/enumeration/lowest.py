@@ -165,7 +165,7 @@ def _checked(energy: EnergyFunction, rows: NDArray[np.int8]) -> NDArray[np.float
     energies = np.asarray(energy(rows), dtype=float)
     if energies.shape != (len(rows),) or not np.all(np.isfinite(energies)):
         raise InputError(
-            f"the energy function returned shape {energies.shape} with {np.sum(~np.isfinite(energies))} non-finite values "
-            f"for {len(rows)} orderings; it must return one finite energy in eV for each"
+            f"the energy function returned shape {energies.shape} with {np.sum(~np.isfinite(energies))} non-finite "
+            f"values for {len(rows)} orderings; it must return one finite energy in eV for each"
         )
     return energies

@@ -9,10 +9,12 @@ from typing import ClassVar
 from jobflow import Maker, job
 from pymatgen.core import Structure
 
-from disolyte.blobs import PAYLOAD_KEY, Blob
+from disolyte.blobs import PAYLOAD_KEY
+from disolyte.enumeration.chosen import ChosenOrderings, build_ordering_set
 from disolyte.enumeration.composition import Rounding
+from disolyte.enumeration.crystals import find_repeated
 from disolyte.enumeration.lattice import SupercellLike
-from disolyte.enumeration.schema import EnumerationDoc, OrderingSet
+from disolyte.enumeration.schema import EnumerationDoc
 from disolyte.enumeration.space import OrderingSpace
 from disolyte.systems.schema import GridPoint
 from disolyte.workers.records import describe_job
@@ -29,6 +31,8 @@ class EnumerationMaker(Maker):
         Name of the job.
     n_lowest
         Number of orderings of lowest energy to keep in each cell.
+    n_diverse
+        Number of further orderings, as unlike as possible, to keep in each cell.
     symprec
         Distance in Å within which sites of the parent count as equivalent.
     rounding
@@ -43,6 +47,7 @@ class EnumerationMaker(Maker):
 
     name: str = "enumerate orderings"
     n_lowest: int = 2000
+    n_diverse: int = 200
     symprec: float = 0.01
     rounding: Rounding = Rounding.REFUSE
     pool: tuple[str, ...] = field(default_factory=tuple)
@@ -58,6 +63,8 @@ class EnumerationMaker(Maker):
         system_key: str | None = None,
     ) -> EnumerationDoc:
         """Rank the orderings of one composition.
+
+        Orderings of a later supercell that an earlier one holds already are left out.
 
         Parameters
         ----------
@@ -89,7 +96,13 @@ class EnumerationMaker(Maker):
             for supercell in (supercells or [1])
         ]
         point = point or GridPoint(coordinates={}, formula=disordered.composition.element_composition.reduced_formula)
-        cells = [self._rank(space, point) for space in spaces]
+        formula_units = [space.n_formula_units(point.formula) for space in spaces]
+        chosen = [self._choose(space) for space in spaces]
+        repeated = find_repeated([space.cell for space in spaces], [entry.occupations for entry in chosen])
+        cells = [
+            build_ordering_set(space, entry.without(drop), n_formula_units)
+            for space, entry, drop, n_formula_units in zip(spaces, chosen, repeated, formula_units, strict=True)
+        ]
         states = spaces[0].oxidation_states
         changes = list(dict.fromkeys(str(change) for space in spaces for change in space.occupancy_changes))
         caveats = [*states.caveats, *(f"occupancy changed: {change}" for change in changes)]
@@ -105,20 +118,9 @@ class EnumerationMaker(Maker):
             occupancy_changes=changes,
         )
 
-    def _rank(self, space: OrderingSpace, point: GridPoint) -> OrderingSet:
-        ranked = space.lowest_energy(self.n_lowest, seed=self.seed)
-        return OrderingSet(
-            supercell=space.cell.supercell.tolist(),
-            lattice_ang=space.cell.lattice_ang.tolist(),
-            frac_coords=space.cell.frac_coords.tolist(),
-            site_species=[list(species) for species in space.site_species],
-            occupations=Blob.from_array(ranked.occupations),
-            degeneracies=ranked.degeneracies.tolist(),
-            energies_ev=ranked.energies_ev.tolist(),
-            n_lowest=len(ranked.energies_ev),
-            n_formula_units=space.n_formula_units(point.formula),
-            n_raw=space.n_raw,
-            n_distinct=space.n_distinct,
-            group_order=space.group_order,
-            exhaustive=ranked.exhaustive,
-        )
+    def _choose(self, space: OrderingSpace) -> ChosenOrderings:
+        lowest = space.lowest_energy(self.n_lowest, seed=self.seed)
+        if self.n_diverse == 0 or len(lowest.energies_ev) == space.n_distinct:
+            return ChosenOrderings.from_lowest(lowest)
+        diverse = space.diverse_orderings(self.n_diverse, seed=self.seed, beside=lowest.occupations)
+        return ChosenOrderings.from_lowest(lowest).followed_by(diverse, space.energies_ev(diverse.occupations))

@@ -77,7 +77,7 @@ def _point_bits(permutations: NDArray[np.integer], n_words: int) -> NDArray[np.u
 
 
 @compiled
-def _search(  # type: ignore[no-untyped-def]
+def _search(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     bits, future, own, prefix, images, active, n_active, masks, chosen, rows, orders, depth
 ) -> Any:
     """Fill ``rows`` with the next orbits; the state lies in the arrays indexed by depth."""
@@ -124,7 +124,7 @@ def _test(bits, future, images, active, n_active, depth, point, target, prefix) 
 
 
 @compiled
-def _search_wide(  # type: ignore[no-untyped-def]
+def _search_wide(  # type: ignore[no-untyped-def]  # noqa: PLR0913, PLR0917
     bits, future, own, prefix, images, active, n_active, masks, chosen, rows, orders, depth
 ) -> Any:
     """As :func:`_search`, for masks of several words."""

@@ -55,6 +55,10 @@ class DistinctPool:
 
     def lowest(self) -> tuple[NDArray[np.int8], NDArray[np.float64], NDArray[np.int64]]:
         """Rows, energies and orders of the stabilisers of the lowest ``n``, by energy."""
-        energies = np.array(self._energies)
+        energies = np.array(self._energies, dtype=float)
         chosen = np.argsort(energies, kind="stable")[: self.n]
-        return np.array([self._rows[i] for i in chosen]), energies[chosen], np.array(self._orders)[chosen]
+        return (
+            np.array([self._rows[i] for i in chosen], dtype=np.int8),
+            energies[chosen],
+            np.array(self._orders, dtype=np.int64)[chosen],
+        )

@@ -22,8 +22,12 @@ ATTEMPTS_PER_COLUMN = 60
 """Swaps tried per stage and replica, for each column."""
 COLDEST = 0.002
 """Last temperature over the first one."""
+MAX_ROUNDS = 12
+"""Rounds of annealing from new random orderings, at most."""
+QUIET_ROUNDS = 2
+"""The search ends after so many rounds that bring nothing new among the lowest."""
 _EXPANDED_AT_ONCE = 250
-_MAX_ROUNDS = 200
+_MAX_EXPANSIONS = 400
 _NEIGHBOUR_CAPACITY = 400_000
 _SAME_EV = 1e-7
 
@@ -48,24 +52,42 @@ def search_lowest(
     """
     landscape = _Landscape(problem, coulomb, columns)
     pool = DistinctPool(problem, n)
-    rows = problem.draw_with_repetition(N_REPLICAS, seed, Weighting.DEGENERACY)
-    state = np.random.default_rng(seed).integers(1, 2**63, size=N_REPLICAS, dtype=np.uint64)
-    n_attempts = ATTEMPTS_PER_COLUMN * len(columns)
+    rng = np.random.default_rng(seed)
+    expanded: set[bytes] = set()
+    quiet = 0
+    for _ in range(MAX_ROUNDS):
+        before = {row.tobytes() for row in pool.lowest()[0]}
+        _anneal_round(landscape, pool, rng)
+        _expand(landscape, pool, expanded)
+        new = {row.tobytes() for row in pool.lowest()[0]} - before
+        quiet = 0 if new else quiet + 1
+        if quiet == QUIET_ROUNDS:
+            break
+    rows, _, orders = pool.lowest()
+    return rows, landscape.energies_ev(rows), orders
+
+
+def _anneal_round(landscape: _Landscape, pool: DistinctPool, rng: np.random.Generator) -> None:
+    """Anneal replicas from random orderings; what they hold and their best go to the pool at every temperature."""
+    rows = pool.problem.draw_with_repetition(N_REPLICAS, int(rng.integers(2**63)), Weighting.DEGENERACY)
+    state = rng.integers(1, 2**63, size=N_REPLICAS, dtype=np.uint64)
+    n_attempts = ATTEMPTS_PER_COLUMN * len(landscape.columns)
     hottest = landscape.typical_change_ev(rows)
     for temperature in hottest * np.geomspace(1, COLDEST, N_STAGES):
         rows, best = landscape.anneal(rows, temperature, n_attempts, state)
         for found in (rows, best):
             pool.add(found, landscape.energies_ev(found))
-    expanded: set[bytes] = set()
-    for _ in range(_MAX_ROUNDS):
+
+
+def _expand(landscape: _Landscape, pool: DistinctPool, expanded: set[bytes]) -> None:
+    """Look at all swaps of the lowest orderings until nothing new comes up."""
+    for _ in range(_MAX_EXPANSIONS):
         lowest, energies, _ = pool.lowest()
         fresh = [k for k, row in enumerate(lowest) if row.tobytes() not in expanded][:_EXPANDED_AT_ONCE]
         if not fresh:
             break
         expanded.update(lowest[k].tobytes() for k in fresh)
         pool.add(*landscape.neighbours(lowest[fresh], energies[fresh], pool.limit_ev()))
-    rows, _, orders = pool.lowest()
-    return rows, landscape.energies_ev(rows), orders
 
 
 class _Landscape:

@@ -12,6 +12,8 @@ from pymatgen.core import Composition, Lattice, Structure, get_el_sp
 
 from disolyte.enumeration.cell import DisorderedCell, build_disordered_cell
 from disolyte.enumeration.composition import OccupancyChange, Rounding
+from disolyte.enumeration.crystals import crystal_keys
+from disolyte.enumeration.diversity import pair_correlations, pick_farthest
 from disolyte.enumeration.ewald import CoulombEnergies, pair_matrix_ev
 from disolyte.enumeration.isovalent import IsovalentReduction
 from disolyte.enumeration.lattice import SupercellLike
@@ -25,6 +27,10 @@ from disolyte.enumeration.lowest import (
 from disolyte.enumeration.oxidation import OxidationStates, resolve_oxidation_states
 from disolyte.enumeration.problem import ColouringProblem, Weighting
 from disolyte.errors import InputError
+
+
+_POOL_PER_CHOICE = 10
+"""Random orderings among which each diverse one is chosen."""
 
 
 class OrderingBatch(NamedTuple):
@@ -229,6 +235,45 @@ class OrderingSpace:
             found = lowest_by_function(self.problem, lambda rows: energy(self._full_rows(rows)), n, seed, limit)
         degeneracies = self.problem.order // found.stabiliser_orders
         return RankedOrderings(self._full_rows(found.rows), found.energies_ev, degeneracies, found.exhaustive)
+
+    def diverse_orderings(self, n: int, *, seed: int = 0, beside: NDArray[np.int8] | None = None) -> OrderingBatch:
+        """Distinct orderings as unlike as possible, chosen among uniform random ones.
+
+        Unlikeness is measured by the numbers of pairs of species at every distance.
+
+        Parameters
+        ----------
+        n
+            Number of orderings; fewer if the space holds fewer.
+        seed
+            Seed.
+        beside
+            Occupations, shape (m, n_sites), that the new ones are to be unlike too, and that are not chosen again.
+
+        Raises
+        ------
+        InputError
+            If ``n`` is not positive.
+        """
+        _check_positive("n", n)
+        given = np.zeros((0, self.n_sites), dtype=np.int8) if beside is None else np.asarray(beside)
+        pool = self.sample_orderings(len(given) + max(_POOL_PER_CHOICE * n, 500), seed=seed)
+        known = {row.tobytes() for row in given}
+        fresh = np.array([row.tobytes() not in known for row in pool.occupations], dtype=bool)
+        together = np.concatenate([given, pool.occupations[fresh]])
+        features = pair_correlations(together, self.cell.sublattices, self.cell.lattice_ang, self.cell.frac_coords)
+        chosen = pick_farthest(features, n, len(given)) - len(given)
+        return OrderingBatch(pool.occupations[fresh][chosen], pool.degeneracies[fresh][chosen])
+
+    def crystal_keys(self, occupations: NDArray[np.int8]) -> list[bytes]:
+        """Keys that tell whether orderings are the same infinite crystal, in this or another supercell.
+
+        Parameters
+        ----------
+        occupations
+            Shape (n, n_sites).
+        """
+        return crystal_keys(self.cell, occupations)
 
     @cached_property
     def coulomb(self) -> CoulombEnergies:

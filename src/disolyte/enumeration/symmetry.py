@@ -102,7 +102,7 @@ def _spglib_operations(
     lattice: NDArray[np.float64], coords: NDArray[np.float64], kinds: NDArray[np.int64], symprec: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     try:
-        dataset = spglib.get_symmetry_dataset((lattice, coords, kinds), symprec=symprec)
+        dataset = spglib.get_symmetry_dataset((lattice.tolist(), coords.tolist(), kinds.tolist()), symprec=symprec)
     except Exception as error:  # spglib changed its own exception classes between versions
         raise StructureError(_advice(f"spglib finds no symmetry ({error})", symprec)) from error
     if dataset is None:
@@ -209,8 +209,8 @@ def build_supercell(parent: ParentCrystal, supercell: IntMatrix) -> SupercellSym
     entries = len(kept) * quotient.order * len(site_class)
     if entries > MAX_PERMUTATION_ENTRIES:
         raise EnumerationError(
-            f"{len(kept) * quotient.order} operations on {len(site_class)} sites need a table of {entries:.2g} entries, "
-            f"more than {MAX_PERMUTATION_ENTRIES:.2g}: choose a smaller supercell"
+            f"{len(kept) * quotient.order} operations on {len(site_class)} sites need a table of {entries:.2g} "
+            f"entries, more than {MAX_PERMUTATION_ENTRIES:.2g}: choose a smaller supercell"
         )
     translations = quotient.vectors()
     blocks = []
