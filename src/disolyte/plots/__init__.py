@@ -7,10 +7,14 @@ caveats says so below its axes.
 from disolyte.plots.hull import plot_formation_energy, plot_hull, plot_ternary_map
 from disolyte.plots.style import pretty_formula
 from disolyte.plots.training import plot_parity, plot_training
+from disolyte.plots.transport import TransportQuantity, plot_arrhenius, plot_msd
 
 __all__ = [
+    "TransportQuantity",
+    "plot_arrhenius",
     "plot_formation_energy",
     "plot_hull",
+    "plot_msd",
     "plot_parity",
     "plot_ternary_map",
     "plot_training",
