@@ -36,7 +36,7 @@ class MaceCalculator(Calculator):
     ) -> None:
         """Fill ``results``; see :class:`ase.calculators.calculator.Calculator`."""
         super().calculate(atoms, properties, system_changes)
-        structure: Atoms = self.atoms
+        structure: Any = self.atoms
         if "numbers" in system_changes:
             self.model.check_elements([structure])
         want_stress = "stress" in (properties or ())

@@ -1,0 +1,145 @@
+"""Start the training process, watch it, and read what it left."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from disolyte.errors import FinetuningError
+from disolyte.finetuning.loop import EFFECTIVE_FILE, PROGRESS_FILE
+
+logger = logging.getLogger(__name__)
+
+_POLL_S: Final = 0.5
+_LOG_TAIL_LINES: Final = 25
+
+
+@dataclass(frozen=True)
+class FinishedTraining:
+    """What a training run left in its folder."""
+
+    model_path: Path
+    """Pickled model with all its heads, at its best epoch, written by our own process."""
+    effective: dict[str, Any]
+    """Settings read from the objects that used them."""
+    progress: dict[str, Any]
+    """Record of all epochs; see :class:`~disolyte.finetuning.loop.TrainingLoop`."""
+    wall_time_s: float
+    """Wall time of the process."""
+
+
+def run_training(
+    arguments: dict[str, object], *, target_head: str, directory: Path, fingerprint: str = ""
+) -> FinishedTraining:
+    """Train in a process of its own, or go on with what a killed one left in ``directory``.
+
+    Parameters
+    ----------
+    arguments
+        Options of ``mace_run_train`` without dashes; None for a flag that takes no value.
+    target_head
+        Head that decides on the best epoch and on patience.
+    directory
+        Folder of this run alone.
+    fingerprint
+        Hash of the data and the foundation: a folder that was begun with others is refused.
+
+    Raises
+    ------
+    FinetuningError
+        If the process fails, with its exit status and the end of its log; or if ``directory`` holds a run with other
+        arguments.
+    """
+    directory = directory.resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    run = {
+        "arguments": [item for key, value in arguments.items() for item in _option(key, value)],
+        "target_head": target_head,
+        "fingerprint": fingerprint,
+    }
+    _claim(directory / "run.json", json.dumps(run, indent=1))
+    model_path = directory / f"{arguments['name']}.model"
+    started = time.monotonic()
+    with (directory / "training.log").open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-m", "disolyte.finetuning.runner", str(directory / "run.json")],
+            cwd=directory,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=_environment(),
+        )
+        try:
+            _watch(process, directory)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+    if process.returncode != 0 or not model_path.is_file():
+        raise FinetuningError(
+            f"training ended with exit status {process.returncode}; end of {directory / 'training.log'}:\n"
+            + _log_tail(directory / "training.log")
+        )
+    return FinishedTraining(
+        model_path=model_path,
+        effective=json.loads((directory / EFFECTIVE_FILE).read_text(encoding="utf-8")),
+        progress=json.loads((directory / PROGRESS_FILE).read_text(encoding="utf-8")),
+        wall_time_s=time.monotonic() - started,
+    )
+
+
+def _option(key: str, value: object) -> list[str]:
+    return [f"--{key}"] if value is None else [f"--{key}", str(value)]
+
+
+def _claim(run_file: Path, text: str) -> None:
+    """Refuse a folder that another run has begun in."""
+    if run_file.is_file() and run_file.read_text(encoding="utf-8") != text:
+        raise FinetuningError(
+            f"{run_file.parent} holds a training run with other settings or data; use an empty folder, or delete it"
+        )
+    run_file.write_text(text, encoding="utf-8")
+
+
+def _environment() -> dict[str, str]:
+    """Environment in which the child finds this very package, installed or not."""
+    package_root = str(Path(__file__).resolve().parents[2])
+    paths = [package_root, *filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))]
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(dict.fromkeys(paths))}
+
+
+def _watch(process: subprocess.Popen[bytes], directory: Path) -> None:
+    """Wait for the end, and report each epoch to the log."""
+    path = directory / PROGRESS_FILE
+    reported = 0
+    while process.poll() is None:
+        time.sleep(_POLL_S)
+        if not path.is_file():
+            continue
+        progress = json.loads(path.read_text(encoding="utf-8"))
+        if len(progress["epochs"]) > reported:
+            reported = len(progress["epochs"])
+            last = progress["epochs"][-1]
+            errors = ", ".join(
+                f"{head} {1e3 * last['energy_rmse_ev_per_atom'][head]:.1f} meV/atom {1e3 * rmse:.0f} meV/Å"
+                for head, rmse in last["force_rmse_ev_per_ang"].items()
+            )
+            logger.info(
+                "epoch %d of at most %d: %s; %.0f s left",
+                last["epoch"],
+                progress["max_num_epochs"],
+                errors,
+                progress["eta_s"],
+            )
+
+
+def _log_tail(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-_LOG_TAIL_LINES:])

@@ -1,0 +1,61 @@
+"""Entry of the training process: ``python -m disolyte.finetuning.runner run.json``.
+
+A process of its own, since ``mace.cli.run_train`` leaves log handlers, a default precision and seeds behind.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from disolyte.finetuning.loop import TrainingLoop
+
+
+def main(run_file: Path) -> None:
+    """Run mace's training with the arguments in ``run_file`` and our loop in it.
+
+    Parameters
+    ----------
+    run_file
+        JSON with ``arguments`` (command line of ``mace_run_train``) and ``target_head``.
+    """
+    _end_with_parent()
+    run = json.loads(run_file.read_text(encoding="utf-8"))
+    import mace.tools  # before e3nn, which fails on torch >= 2.6 otherwise
+    import torch
+    from mace.cli import run_train
+
+    # Fusing kernels for each new shape costs more than it brings on networks of this size.
+    torch.jit.set_fusion_strategy([("DYNAMIC", 0)])
+    loop: Any = TrainingLoop(directory=run_file.parent, target_head=run["target_head"])
+    mace.tools.train = loop
+    no_table: Any = _no_table
+    run_train.create_error_table = no_table
+    sys.argv = ["mace_run_train", *run["arguments"]]
+    run_train.main()
+
+
+def _no_table(**_: object) -> str:
+    """Skip mace's final tables, which are text only: errors are computed from the finished model."""
+    return "left out; see the errors of the ModelDoc"
+
+
+def _end_with_parent() -> None:
+    """End this process when its parent is gone, so that a run taken up again does not meet its ghost."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1.0)
+        os._exit(3)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())
