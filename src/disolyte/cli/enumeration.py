@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-import click
 import typer
 from typer.core import TyperCommand
 
@@ -23,14 +22,14 @@ _WHOLE_NUMBER = re.compile(r"[+-]?\d+")
 class SupercellCommand(TyperCommand):
     """Command whose ``--supercell`` takes one, three or nine whole numbers."""
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Join the numbers after ``--supercell`` into one value."""
         joined: list[str] = []
         rest = list(args)
         while rest:
             joined.append(rest.pop(0))
             if joined[-1] in {"--supercell", "-s"}:
-                numbers = []
+                numbers: list[str] = []
                 while rest and len(numbers) < 9 and _WHOLE_NUMBER.fullmatch(rest[0]):
                     numbers.append(rest.pop(0))
                 if numbers:

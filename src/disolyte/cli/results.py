@@ -1,0 +1,86 @@
+"""``disolyte results``: what a run folder has found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from disolyte.cli.session import DEFAULT_FOLDER, read_campaign, readable_errors
+from disolyte.results.query import Results
+from disolyte.results.summary import CompositionSummary, summarise
+from disolyte.workers.campaign import Campaign
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to the application."""
+    app.command()(results)
+
+
+def results(
+    folder: Annotated[Path, typer.Option(help="Run folder.")] = DEFAULT_FOLDER,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
+    campaign: Annotated[str, typer.Option(help="Name of the campaign.")] = "quickstart",
+) -> None:
+    """Show stability, conductivity, activation energy and verdict of each composition."""
+    with readable_errors(), read_campaign(campaign, folder) as opened:
+        if as_json:
+            rows = summarise(Results(opened.job_store(), opened.name))
+            typer.echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=2, allow_nan=False))
+        else:
+            print_results(opened, Console())
+
+
+def write_results(campaign: Campaign) -> Path:
+    """Write ``results.json`` and ``report.html`` into the run folder; return the report's path."""
+    from disolyte.results.report import render_report
+
+    found = Results(campaign.job_store(), campaign.name)
+    rows = [row.model_dump(mode="json") for row in summarise(found)]
+    (campaign.folder / "results.json").write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    report = campaign.folder / "report.html"
+    report.write_text(render_report(found), encoding="utf-8")
+    return report
+
+
+def print_results(campaign: Campaign, console: Console) -> None:
+    """Print the closing table, and the caveats it rests on."""
+    rows = summarise(Results(campaign.job_store(), campaign.name))
+    table = Table(title="Stability and transport", title_justify="left")
+    for title, justify in (
+        ("composition", "left"),
+        ("E_hull\n(meV/atom)", "right"),
+        ("σ at 800 K\n(S/cm)", "right"),
+        ("E_a\n(eV)", "right"),
+        ("verdict", "left"),
+    ):
+        table.add_column(title, justify=justify)  # type: ignore[arg-type]
+    for row in rows:
+        table.add_row(row.formula, _hull(row), _conductivity(row), _barrier(row), row.verdict)
+    console.print(table)
+    for caveat in dict.fromkeys(caveat for row in rows for caveat in row.caveats):
+        console.print(f"[yellow]![/] {caveat}", highlight=False)
+
+
+def _hull(row: CompositionSummary) -> str:
+    return "–" if row.e_hull_ev_per_atom is None else f"{1000 * row.e_hull_ev_per_atom:.1f}"
+
+
+def _conductivity(row: CompositionSummary) -> str:
+    if row.conductivity_s_per_cm is None:
+        return "–"
+    text = f"{row.conductivity_s_per_cm:.2g}"
+    if row.conductivity_ci95_s_per_cm is None:
+        return text
+    low, high = row.conductivity_ci95_s_per_cm
+    return f"{text} ({low:.2g}–{high:.2g})"
+
+
+def _barrier(row: CompositionSummary) -> str:
+    if row.activation_energy_ev is None:
+        return "–"
+    return f"{row.activation_energy_ev:.2f} ± {row.activation_energy_std_ev or 0:.2f}"

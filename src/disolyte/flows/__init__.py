@@ -1,0 +1,9 @@
+"""Flows over several stages: the training set, and the whole way from a disordered system to its conductivity.
+
+Consumes a :class:`~disolyte.systems.DisorderedSystem`; produces the documents of all stages. Wiring only.
+"""
+
+from disolyte.flows.pipeline import DisorderedElectrolyteFlowMaker
+from disolyte.flows.training_set import TrainingSetFlowMaker
+
+__all__ = ["DisorderedElectrolyteFlowMaker", "TrainingSetFlowMaker"]

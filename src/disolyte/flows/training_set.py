@@ -1,0 +1,88 @@
+"""From a disordered system to a labelled, split dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jobflow import Flow, Maker
+
+from disolyte.enumeration.makers import EnumerationMaker
+from disolyte.labelling.makers import DatasetMaker, LabelMaker
+from disolyte.sampling.makers import SamplingMaker
+from disolyte.systems import DisorderedSystem, disordered_structure
+from disolyte.thermodynamics.makers import HullSelectionMaker, RankingMaker
+
+
+@dataclass
+class TrainingSetFlowMaker(Maker):
+    """Enumerate, rank, select, sample, label: a dataset that represents a disordered system.
+
+    Parameters
+    ----------
+    name
+        Name of the flow.
+    enumeration_maker
+        Enumerates the orderings of one composition.
+    ranking_maker
+        Ranks them with the foundation model.
+    selection_maker
+        Selects structures of all compositions by their Boltzmann weight above the hull.
+    sampling_maker
+        Samples frames from MD of the selected structures, in bounded batches.
+    label_maker
+        Labels the frames.
+    dataset_maker
+        Checks and splits the labels.
+    """
+
+    name: str = "training set"
+    enumeration_maker: EnumerationMaker = field(default_factory=EnumerationMaker)
+    ranking_maker: RankingMaker = field(default_factory=RankingMaker)
+    selection_maker: HullSelectionMaker = field(default_factory=HullSelectionMaker)
+    sampling_maker: SamplingMaker = field(default_factory=SamplingMaker)
+    label_maker: LabelMaker = field(default_factory=LabelMaker)
+    dataset_maker: DatasetMaker = field(default_factory=DatasetMaker)
+
+    def make(self, system: DisorderedSystem) -> Flow:
+        """Make the flow.
+
+        Parameters
+        ----------
+        system
+            The disordered system. It is checked before any job exists.
+
+        Returns
+        -------
+        Flow
+            Its output holds references to the ``rankings`` (list of RankedEnergiesDoc, one per grid point), the
+            ``selection`` (SelectionDoc) and the ``dataset`` (DatasetDoc).
+
+        Raises
+        ------
+        CompositionError
+            If the grid is empty or the end members do not span it.
+        OxidationStateError
+            If a composition is not neutral.
+        """
+        system.check()
+        jobs, rankings = [], []
+        for point in system.points():
+            enumerate_job = self.enumeration_maker.make(
+                disordered_structure(system, point),
+                point=point,
+                supercells=system.supercells,
+                oxidation_states=system.oxidation_states,
+                system_key=system.key,
+            )
+            rank_job = self.ranking_maker.make(enumerate_job.output)
+            for job in (enumerate_job, rank_job):
+                job.append_name(f" {point.formula}")
+            jobs += [enumerate_job, rank_job]
+            rankings.append(rank_job.output)
+        end_members = [point.formula for point in system.end_member_points()]
+        select = self.selection_maker.make(rankings, end_members)
+        sample = self.sampling_maker.make(select.output)
+        label = self.label_maker.make(sample.output)
+        dataset = self.dataset_maker.make(label.output)
+        output = {"rankings": rankings, "selection": select.output, "dataset": dataset.output}
+        return Flow([*jobs, select, sample, label, dataset], output=output, name=f"{self.name} {system.key}")

@@ -1,0 +1,117 @@
+"""Ask the store for what a campaign has found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeVar
+
+from jobflow import JobStore
+from monty.json import MontyDecoder
+
+from disolyte.diffusion.schema import DiffusionDoc, TransportDoc
+from disolyte.errors import ResultsError
+from disolyte.labelling.schema import DatasetDoc
+from disolyte.models.schema import ModelDoc
+from disolyte.provenance import StageDoc
+from disolyte.thermodynamics.schema import PhaseDiagramDoc, SelectionDoc
+
+Doc = TypeVar("Doc", bound=StageDoc)
+
+
+class Results:
+    """Documents of a campaign in a job store, by kind, composition and temperature.
+
+    Parameters
+    ----------
+    store
+        The job store. It is connected if it is not yet.
+    campaign
+        Name of the campaign; all of the store if None.
+
+    Examples
+    --------
+    >>> from jobflow import SETTINGS
+    >>> results = Results(SETTINGS.JOB_STORE)
+    >>> results.transport()
+    []
+    """
+
+    def __init__(self, store: JobStore, campaign: str | None = None) -> None:
+        store.connect()
+        self.store = store
+        self.campaign = campaign
+
+    def documents(self, kind: type[Doc], *, load: bool = False) -> list[Doc]:
+        """All documents of a kind, the oldest first.
+
+        Parameters
+        ----------
+        kind
+            Class of the documents.
+        load
+            Whether to fetch the payloads of their blobs, too.
+        """
+        return list(self._find(kind, load=load))
+
+    def latest(self, kind: type[Doc], *, load: bool = False) -> Doc:
+        """The newest document of a kind.
+
+        Raises
+        ------
+        ResultsError
+            If there is none.
+        """
+        documents = self.documents(kind, load=load)
+        if not documents:
+            where = f"campaign '{self.campaign}'" if self.campaign else "the store"
+            raise ResultsError(f"{where} holds no {kind.__name__} yet; see which jobs are unfinished or failed")
+        return documents[-1]
+
+    def transport(self, formula: str | None = None, *, load: bool = False) -> list[TransportDoc]:
+        """Transport of each composition, or of one: Arrhenius line, conductivities, verdict."""
+        newest = {doc.formula: doc for doc in self._find(TransportDoc, load=load)}
+        return [doc for doc in newest.values() if formula in {None, doc.formula}]
+
+    def diffusion(self, formula: str, temperature_k: float) -> DiffusionDoc:
+        """Diffusion of one composition at one temperature.
+
+        Raises
+        ------
+        ResultsError
+            If it was not simulated.
+        """
+        documents = [run for doc in self.transport(formula, load=True) for run in doc.runs]
+        for run in documents:
+            if abs(run.temperature_k - temperature_k) < 0.5:
+                return run
+        known = ", ".join(f"{run.temperature_k:g} K" for run in documents) or "no temperature"
+        raise ResultsError(f"{formula} was not simulated at {temperature_k:g} K; there is {known}")
+
+    def selection(self, *, load: bool = False) -> SelectionDoc:
+        """The selection of structures for the training set."""
+        return self.latest(SelectionDoc, load=load)
+
+    def dataset(self, *, load: bool = False) -> DatasetDoc:
+        """The dataset."""
+        return self.latest(DatasetDoc, load=load)
+
+    def model(self, *, load: bool = False) -> ModelDoc:
+        """The fine-tuned model."""
+        return self.latest(ModelDoc, load=load)
+
+    def phase_diagram(self, *, load: bool = False) -> PhaseDiagramDoc:
+        """Hull with the fine-tuned model."""
+        return self.latest(PhaseDiagramDoc, load=load)
+
+    def _find(self, kind: type[Doc], *, load: bool) -> Iterator[Doc]:
+        criteria = {"output.@class": kind.__name__, "output.@module": kind.__module__}
+        if self.campaign is not None:
+            criteria["metadata.campaign"] = self.campaign
+        # A job that was replaced has one entry per index; the last holds the result.
+        newest: dict[str, tuple[int, str, dict[str, object]]] = {}
+        for entry in self.store.query(criteria, load=load):
+            known = newest.get(entry["uuid"])
+            if known is None or known[0] < entry["index"]:
+                newest[entry["uuid"]] = (entry["index"], entry["completed_at"], entry["output"])
+        for _, _, output in sorted(newest.values(), key=lambda item: item[1]):
+            yield MontyDecoder().process_decoded(output)

@@ -1,0 +1,76 @@
+"""One row per composition: stability, conductivity, activation energy and verdict, traceable to their documents."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from disolyte.diffusion.schema import TransportDoc
+from disolyte.models.schema import ModelIdentity
+from disolyte.provenance import merge_caveats
+from disolyte.results.query import Results
+from disolyte.thermodynamics.schema import PhaseDiagramDoc, PhaseRow
+
+NOT_SIMULATED = "not simulated"
+"""Verdict of a composition whose diffusion nobody asked for."""
+
+
+class CompositionSummary(BaseModel):
+    """What is known of one composition. Unknown numbers are None."""
+
+    formula: str = Field(description="Formula of one formula unit.")
+    coordinates: dict[str, float] = Field(description="Place on the composition grid.")
+    formation_energy_ev_per_atom: float | None = Field(description="Energy of formation from the end members.")
+    e_hull_ev_per_fu: float | None = Field(description="Energy above the hull per formula unit.")
+    e_hull_ev_per_atom: float | None = Field(description="Energy above the hull per atom.")
+    temperatures_k: list[float] = Field(description="Temperatures simulated.")
+    reference_temperature_k: float | None = Field(description="Temperature that compositions are compared at.")
+    conductivity_s_per_cm: float | None = Field(description="Conductivity at that temperature, Haven ratio 1.")
+    conductivity_ci95_s_per_cm: tuple[float, float] | None = Field(description="Its 95 % interval.")
+    conductivity_source: str | None = Field(description="Whether it was simulated or read off the Arrhenius line.")
+    activation_energy_ev: float | None = Field(description="Activation energy of the diffusivity.")
+    activation_energy_std_ev: float | None = Field(description="Its standard error.")
+    verdict: str = Field(description="converged, upper_limit, unreliable, or not simulated.")
+    reasons: list[str] = Field(description="What speaks against 'converged'.")
+    caveats: list[str] = Field(description="Surrogates and small models that the numbers rest on.")
+    model: ModelIdentity | None = Field(description="Model behind the numbers.")
+    phase_diagram_uuid: str | None = Field(description="Document of the stability.")
+    transport_uuid: str | None = Field(description="Document of the transport.")
+
+
+def summarise(results: Results) -> list[CompositionSummary]:
+    """Summaries of all compositions, in the order of the hull."""
+    diagrams = results.documents(PhaseDiagramDoc)
+    diagram = diagrams[-1] if diagrams else None
+    transports = {doc.formula: doc for doc in results.transport()}
+    rows = {} if diagram is None else {row.formula: row for row in diagram.hull.rows}
+    return [
+        _summary(formula, diagram, rows.get(formula), transports.get(formula)) for formula in {**rows, **transports}
+    ]
+
+
+def _summary(
+    formula: str, diagram: PhaseDiagramDoc | None, row: PhaseRow | None, transport: TransportDoc | None
+) -> CompositionSummary:
+    points = [state.point for state in diagram.ground_states] if diagram else []
+    point = next((point for point in points if point.formula == formula), transport.point if transport else None)
+    reference = transport.reference_conductivity if transport else None
+    return CompositionSummary(
+        formula=formula,
+        coordinates=point.coordinates if point else {},
+        formation_energy_ev_per_atom=row.formation_energy_ev_per_atom if row else None,
+        e_hull_ev_per_fu=row.e_hull_ev_per_fu if row else None,
+        e_hull_ev_per_atom=row.e_hull_ev_per_atom if row else None,
+        temperatures_k=[run.temperature_k for run in transport.runs] if transport else [],
+        reference_temperature_k=reference.temperature_k if reference else None,
+        conductivity_s_per_cm=reference.conductivity_s_per_cm if reference else None,
+        conductivity_ci95_s_per_cm=reference.conductivity_ci95_s_per_cm if reference else None,
+        conductivity_source=reference.source.value if reference else None,
+        activation_energy_ev=transport.activation_energy_ev if transport else None,
+        activation_energy_std_ev=transport.activation_energy_std_ev if transport else None,
+        verdict=transport.verdict.value if transport else NOT_SIMULATED,
+        reasons=transport.reasons if transport else [],
+        caveats=merge_caveats(doc for doc in (diagram, transport) if doc is not None),
+        model=transport.model if transport else None,
+        phase_diagram_uuid=diagram.uuid if diagram and row else None,
+        transport_uuid=transport.uuid if transport else None,
+    )
