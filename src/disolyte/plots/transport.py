@@ -66,11 +66,11 @@ def plot_arrhenius(
     """
     if not docs:
         raise InputError("there are no transport documents to draw")
-    figure = new_figure(COLUMN_IN + 0.6, COLUMN_IN)
+    figure = new_figure(PAGE_IN * 0.78, COLUMN_IN * 0.9)
     axes = figure.add_subplot()
     handles = []
     for number, doc in enumerate(docs):
-        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
         _draw_points(axes, doc.runs, quantity, colour=colour, marker=marker)
         handles.append(Line2D([], [], color=colour, marker=marker, label=_series_label(doc)))
     # The bands of poor fits reach over many decades: the points decide what is shown.
@@ -79,7 +79,7 @@ def plot_arrhenius(
         _draw_line(axes, doc, quantity, COLOURS[number % len(COLOURS)])
     _label_arrhenius(axes, np.array([run.temperature_k for doc in docs for run in doc.runs]), quantity)
     handles += _verdict_handles(docs)
-    figure.legend(handles=handles, loc="outside lower center", ncols=2)
+    figure.legend(handles=handles, loc="outside right upper")
     note_caveats(figure, merge_caveats(docs))
     return figure
 
@@ -106,7 +106,10 @@ def plot_msd(doc: TransportDoc) -> Figure:
         if curves.framework_ang2:
             largest = np.max(list(curves.framework_ang2.values()), axis=0)
             framework.plot(curves.framework_lag_fs / 1e3, largest, style, color=colour, label=label)
-    for axes, title in ((mobile, f"{doc.mobile.element}, bars: range of the fit"), (framework, "framework, largest")):
+    for axes, title in (
+        (mobile, f"{doc.mobile.element}, bars: range of the fit"),
+        (framework, "framework, the element that moves most"),
+    ):
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.set_xlabel("Lag time (ps)")
