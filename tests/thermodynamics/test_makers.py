@@ -33,7 +33,7 @@ def documents(tmp_path_factory):
     from maggma.stores import MemoryStore
 
     system = get_system("liybc")
-    enumerate_, rank = EnumerationMaker(n_lowest=N_LOWEST), RankingMaker(foundation=SMALL, n_candidates=8)
+    enumerate_, rank = EnumerationMaker(n_lowest=N_LOWEST, n_diverse=0), RankingMaker(foundation=SMALL, n_candidates=8)
     enumerations = [
         enumerate_.make(disordered_structure(system, system.point(formula)), point=system.point(formula))
         for formula in FORMULAS

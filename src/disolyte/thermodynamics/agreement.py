@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import kendalltau
 
 from disolyte.thermodynamics.schema import RankAgreement
 
@@ -29,6 +28,8 @@ def compare_rankings(
     reference_model
         Name of the model compared with.
     """
+    from scipy.stats import kendalltau
+
     before, after = np.asarray(reference_e_hull_ev_per_atom), np.asarray(e_hull_ev_per_atom)
     tau = float(kendalltau(before, after).statistic) if before.size > 1 else math.nan
     names = np.asarray(formulas)

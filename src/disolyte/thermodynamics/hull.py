@@ -14,7 +14,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
 from pymatgen.core import Composition, DummySpecies
 
 from disolyte.errors import CompositionError, InputError
@@ -118,6 +117,9 @@ def mixing_hull(phases: Sequence[Phase], end_members: Sequence[str]) -> MixingHu
     CompositionError
         If the end members do not span the compositions, or have no energy.
     """
+    # Brings plotly and pyplot along: not at the import of every module that reads a schema of this stage.
+    from pymatgen.analysis.phase_diagram import PDEntry, PhaseDiagram
+
     _check_phases(phases, end_members)
     shares = [mixing_shares(phase.amounts, end_members) for phase in phases]
     axes = [DummySpecies(f"X{letter}") for letter in "abcdefghijklmnop"[: len(end_members)]]

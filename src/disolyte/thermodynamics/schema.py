@@ -7,12 +7,13 @@ from enum import StrEnum
 from typing import Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pymatgen.core import Element, Lattice, Structure
 
 from disolyte.blobs import Blob
 from disolyte.errors import CompositionError
 from disolyte.provenance import StageDoc
+from disolyte.records import Record
 from disolyte.systems.schema import GridPoint
 
 
@@ -27,7 +28,7 @@ class Relaxation(StrEnum):
     """Atomic positions and the cell."""
 
 
-class RelaxationProtocol(BaseModel):
+class RelaxationProtocol(Record):
     """What is relaxed, and how far."""
 
     model_config = ConfigDict(frozen=True)
@@ -37,7 +38,7 @@ class RelaxationProtocol(BaseModel):
     max_steps: int = Field(default=200, ge=1, description="Steps after which it is given up.")
 
 
-class PackedStructures(BaseModel):
+class PackedStructures(Record):
     """Ordered structures as arrays, so that hundreds fit into a document."""
 
     n_atoms: Blob = Field(description="Atoms of each structure, int64 (n,).")
@@ -95,7 +96,7 @@ class RankedEnergiesDoc(StageDoc):
         return self.packed_structures.to_structures()
 
 
-class PhaseRow(BaseModel):
+class PhaseRow(Record):
     """The lowest energy of one composition and its place relative to the hull."""
 
     formula: str = Field(description="Formula of one formula unit.")
@@ -111,7 +112,7 @@ class PhaseRow(BaseModel):
     decomposition: dict[str, float] = Field(description="Stable compositions it would decompose into, with amounts.")
 
 
-class MixingHull(BaseModel):
+class MixingHull(Record):
     """Convex hull of the energies per formula unit over the mixing space of the end members."""
 
     end_members: list[str] = Field(description="Formulas that span the space.")
@@ -134,7 +135,7 @@ class MixingHull(BaseModel):
         raise CompositionError(f"{formula!r} is not in the hull of {[row.formula for row in self.rows]}")
 
 
-class SelectedStructure(BaseModel):
+class SelectedStructure(Record):
     """An ordered structure picked for sampling."""
 
     structure: Structure = Field(description="The structure.")
@@ -168,7 +169,7 @@ class SelectionDoc(StageDoc):
         return [entry for entry in self.entries if entry.is_ground_state]
 
 
-class RankAgreement(BaseModel):
+class RankAgreement(Record):
     """How far two models agree on which structure lies below which."""
 
     reference_model: str = Field(description="Model compared with.")
@@ -181,7 +182,7 @@ class RankAgreement(BaseModel):
     mean_abs_difference_ev_per_atom: float = Field(description="Mean change of the energy above the hull.")
 
 
-class GroundState(BaseModel):
+class GroundState(Record):
     """Lowest structure of a composition."""
 
     point: GridPoint = Field(description="The composition.")
