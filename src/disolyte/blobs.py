@@ -14,15 +14,16 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from disolyte.errors import StoreError
+from disolyte.records import Record
 
 PAYLOAD_KEY: Final = "payload"
 """Key of the part of a :class:`Blob` that belongs in the additional store ``data``."""
 
 
-class Blob(BaseModel):
+class Blob(Record):
     """Bytes or an array, compressed, with its type, shape and hash.
 
     Examples

@@ -75,6 +75,10 @@ class RunFolderError(DisolyteError, OSError):
     """The run folder cannot be written to, is full, or is in use by another process."""
 
 
+class RunFolderInUseError(RunFolderError):
+    """Another process owns the run folder."""
+
+
 class ResultsError(DisolyteError):
     """The store holds no, or no unique, answer to the query."""
 

@@ -16,7 +16,9 @@ from typing import Final
 from uuid import uuid4
 
 from monty.json import MontyEncoder
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from disolyte.records import Record
 
 RECORDED_PACKAGES: Final = (
     "disolyte", "pymatgen", "ase", "numpy", "scipy", "spglib", "jobflow", "atomate2", "torch", "mace-torch", "chgnet",
@@ -35,7 +37,7 @@ def installed_versions() -> dict[str, str]:
     return versions
 
 
-class InputRecord(BaseModel):
+class InputRecord(Record):
     """A document that another one was made from."""
 
     model_config = ConfigDict(frozen=True)
@@ -45,7 +47,7 @@ class InputRecord(BaseModel):
     sha256: str = Field(description="Content hash of the document.")
 
 
-class Provenance(BaseModel):
+class Provenance(Record):
     """How a document was made."""
 
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC), description="Time of making, UTC.")
@@ -57,7 +59,7 @@ class Provenance(BaseModel):
     )
 
 
-class StageDoc(BaseModel):
+class StageDoc(Record):
     """Base of the documents that stages hand on."""
 
     uuid: str = Field(default_factory=lambda: str(uuid4()), description="uuid of the job that made the document.")

@@ -1,137 +1,26 @@
 """The Makers, run as jobs."""
 
+import importlib
 import json
-from dataclasses import dataclass, field
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
-from jobflow import Flow, Maker, OnMissing, job, run_locally
-from monty.json import MontyDecoder, MontyEncoder, MSONable
+from jobflow import Flow, OnMissing, run_locally
+from monty.json import MontyDecoder, MontyEncoder
 from pymatgen.core import Lattice, Structure
 
-from disolyte.blobs import PAYLOAD_KEY
-from disolyte.dynamics import MDProtocol
 from disolyte.errors import InputError
-from disolyte.labelling.frames import frames_from_structures, select_frames
-from disolyte.labelling.labels import Label, build_label_doc, iter_labelled_frames
+from disolyte.labelling.frames import select_frames
+from disolyte.labelling.labels import iter_labelled_frames
 from disolyte.labelling.makers import DatasetMaker, LabelMaker, SurrogateStaticMaker
 from disolyte.labelling.schema import DatasetDoc, LabelDoc, RejectionKind
 from disolyte.labelling.surrogate import SURROGATE_CAVEAT
-from disolyte.labelling.tasks import LabelSettings
-from disolyte.models.schema import ModelIdentity
-from disolyte.sampling.schema import FrameBatch, SampleDoc
-from disolyte.workers.records import describe_job
 
-
-def rattled_salts(n_families=3, n_frames=4):
-    """Frames of small salt crystals, as many MD runs would leave them."""
-    structures, families, steps = [], [], []
-    rng = np.random.default_rng(5)
-    for family in range(n_families):
-        base = Structure.from_spacegroup(
-            "Fm-3m", Lattice.cubic(5.1 + 0.05 * family), ["Li", ["Cl", "Br"][family % 2]], [[0, 0, 0], [0.5, 0.5, 0.5]]
-        )
-        for step in range(n_frames):
-            frame = base.copy()
-            for index, shift in enumerate(rng.normal(0, 0.08, (8, 3))):
-                frame.translate_sites(index, shift, frac_coords=False)
-            structures.append(frame)
-            families.append(f"{base.reduced_formula}-{family:03d}")
-            steps.append(100 * step)
-    frames = frames_from_structures(structures)
-    return structures, frames.model_copy(update={"family": families, "md_step": steps})
-
-
-def make_sample(frames, **fields):
-    return SampleDoc(
-        frames=frames,
-        runs=[],
-        protocol=MDProtocol(temperature_k=800, n_steps=400),
-        model=ModelIdentity(name="none", sha256="0" * 64),
-        **fields,
-    )
-
-
-@dataclass
-class GiveSampleMaker(Maker):
-    """Hand a sample out of a job, so that others get it by reference."""
-
-    name: str = "give sample"
-
-    @job(data=[PAYLOAD_KEY], output_schema=SampleDoc)
-    def make(self, frames: FrameBatch):
-        return make_sample(frames, **describe_job(caveats=["sampled with the small model"]))
-
-
-@dataclass
-class HarmonicStaticMaker(Maker):
-    """One structure per job: energy of springs to the origin. Fails, or returns another structure, on demand."""
-
-    name: str = "harmonic static"
-    fails_below_energy_ev: float = 0.0
-    shifts_below_energy_ev: float = 0.0
-
-    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc)
-    def make(self, structure: Structure):
-        frames = frames_from_structures([structure])
-        energy = harmonic_energy_ev(structure)
-        if energy < self.fails_below_energy_ev:
-            raise RuntimeError("the labeller crashed")
-        if energy < self.shifts_below_energy_ev:
-            structure.translate_sites([0], [0.1, 0, 0])
-            frames = frames_from_structures([structure])
-        label = Label(energy, -structure.cart_coords, np.zeros((3, 3)))
-        return build_label_doc(
-            frames, [label], label_method="harmonic", is_surrogate=False, record=describe_job(caveats=["harmonic"])
-        )
-
-
-@dataclass
-class VaspLikeStaticMaker(Maker):
-    """One structure per job: a real VASP task document of the springs, atoms sorted as VASP's input sets sort them."""
-
-    name: str = "VASP-like static"
-    pbe_below_energy_ev: float = 0.0
-    input_set_generator: object = None
-    stop_children_kwargs: dict = field(default_factory=dict)
-
-    @job
-    def make(self, structure: Structure):
-        from emmet.core.tasks import OutputDoc, TaskDoc
-        from emmet.core.vasp.calculation import CalculationInput
-
-        written = structure.get_sorted_structure(key=lambda site: -site.specie.Z)
-        energy = harmonic_energy_ev(structure)
-        functional = "PBE" if energy < self.pbe_below_energy_ev else "SCAN"
-        return TaskDoc(
-            structure=written,
-            state="successful",
-            run_type=functional,
-            dir_name="host:/vasp",
-            calcs_reversed=[],
-            input=CalculationInput(incar={"ENCUT": 520, "EDIFF": 1e-5}),
-            output=OutputDoc(
-                structure=written,
-                energy=energy,
-                forces=(-written.cart_coords).tolist(),
-                stress=[[100.0, 0, 0], [0, 0, 0], [0, 0, 0]],
-            ),
-        )
-
-
-@dataclass
-class Promise(MSONable):
-    """An input set's promise of its settings."""
-
-    encut_ev: float = 520
-
-    @property
-    def label_settings(self):
-        return LabelSettings(functional="SCAN", encut_ev=self.encut_ev, ediff_ev=1e-5)
-
-
-def harmonic_energy_ev(structure):
-    return 0.5 * float((structure.cart_coords**2).sum())
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+labellers = importlib.import_module("labellers")
 
 
 def run(flow, store):
@@ -146,10 +35,12 @@ def document(store, uuid, schema):
 @pytest.mark.parametrize("by_reference", [True, False])
 def test_surrogate_labels_in_chunks(clean_dir, job_store, by_reference):
     pytest.importorskip("chgnet")
-    structures, frames = rattled_salts()
-    give = GiveSampleMaker().make(frames)
+    structures, frames = labellers.rattled_salts()
+    give = labellers.GiveSampleMaker().make(frames)
     maker = LabelMaker(static_maker=SurrogateStaticMaker(), chunk_size=5)
-    label = maker.make(give.output if by_reference else make_sample(frames, caveats=["sampled with the small model"]))
+    label = maker.make(
+        give.output if by_reference else labellers.make_sample(frames, caveats=["sampled with the small model"])
+    )
     dataset = DatasetMaker(minimum_fraction=0.5).make([label.output])
     run(Flow([give, label, dataset]), job_store)
 
@@ -177,8 +68,8 @@ def test_surrogate_labels_in_chunks(clean_dir, job_store, by_reference):
 def test_fan_out_is_fit_for_fireworks(clean_dir, job_store):
     from jobflow.managers.fireworks import flow_to_workflow
 
-    _, frames = rattled_salts()
-    give = GiveSampleMaker().make(frames)
+    _, frames = labellers.rattled_salts()
+    give = labellers.GiveSampleMaker().make(frames)
     label = LabelMaker(static_maker=SurrogateStaticMaker(), chunk_size=2).make(give.output)
     run(give, job_store)
     flow = label.run(job_store).replace
@@ -191,12 +82,12 @@ def test_fan_out_is_fit_for_fireworks(clean_dir, job_store):
 
 
 def test_one_job_per_frame_and_failures_with_reasons(clean_dir, job_store):
-    structures, frames = rattled_salts(n_families=2, n_frames=4)
-    energies = sorted(harmonic_energy_ev(structure) for structure in structures)
-    maker = HarmonicStaticMaker(
+    structures, frames = labellers.rattled_salts(n_families=2, n_frames=4)
+    energies = sorted(labellers.harmonic_energy_ev(structure) for structure in structures)
+    maker = labellers.HarmonicStaticMaker(
         fails_below_energy_ev=(energies[0] + energies[1]) / 2, shifts_below_energy_ev=(energies[1] + energies[2]) / 2
     )
-    give = GiveSampleMaker().make(frames)
+    give = labellers.GiveSampleMaker().make(frames)
     label = LabelMaker(static_maker=maker, chunk_size=3, minimum_fraction=0.5).make(give.output)
     run(Flow([give, label]), job_store)
 
@@ -205,7 +96,7 @@ def test_one_job_per_frame_and_failures_with_reasons(clean_dir, job_store):
     assert labels.n_submitted == 8
     kinds = {rejection.kind: rejection for rejection in labels.rejections}
     assert set(kinds) == {RejectionKind.CALCULATION_FAILED, RejectionKind.STRUCTURE_MISMATCH}
-    failed = int(np.argmin([harmonic_energy_ev(structure) for structure in structures]))
+    failed = int(np.argmin([labellers.harmonic_energy_ev(structure) for structure in structures]))
     rejection = kinds[RejectionKind.CALCULATION_FAILED]
     assert (rejection.family, rejection.md_step) == (frames.family[failed], frames.md_step[failed])
     assert "left no document" in rejection.reason
@@ -217,12 +108,14 @@ def test_one_job_per_frame_and_failures_with_reasons(clean_dir, job_store):
 
 
 def test_vasp_documents_become_labels_and_pbe_is_set_aside(clean_dir, job_store):
-    structures, frames = rattled_salts(n_families=2, n_frames=2)
-    energies = sorted(harmonic_energy_ev(structure) for structure in structures)
-    maker = VaspLikeStaticMaker(
-        input_set_generator=Promise(), pbe_below_energy_ev=(energies[0] + energies[1]) / 2, stop_children_kwargs={}
+    structures, frames = labellers.rattled_salts(n_families=2, n_frames=2)
+    energies = sorted(labellers.harmonic_energy_ev(structure) for structure in structures)
+    maker = labellers.VaspLikeStaticMaker(
+        input_set_generator=labellers.Promise(),
+        pbe_below_energy_ev=(energies[0] + energies[1]) / 2,
+        stop_children_kwargs={},
     )
-    give = GiveSampleMaker().make(frames)
+    give = labellers.GiveSampleMaker().make(frames)
     label = LabelMaker(static_maker=maker, chunk_size=3, minimum_fraction=0.5).make(give.output)
     run(Flow([give, label]), job_store)
 
@@ -242,9 +135,11 @@ def test_vasp_documents_become_labels_and_pbe_is_set_aside(clean_dir, job_store)
 
 
 def test_several_samples_are_labelled_together(clean_dir, job_store):
-    _, frames = rattled_salts(n_families=2, n_frames=2)
-    makers = [GiveSampleMaker().make(select_frames(frames, part)) for part in ([0, 1, 2], [3])]
-    label = LabelMaker(static_maker=HarmonicStaticMaker(), chunk_size=2).make([maker.output for maker in makers])
+    _, frames = labellers.rattled_salts(n_families=2, n_frames=2)
+    makers = [labellers.GiveSampleMaker().make(select_frames(frames, part)) for part in ([0, 1, 2], [3])]
+    label = LabelMaker(static_maker=labellers.HarmonicStaticMaker(), chunk_size=2).make(
+        [maker.output for maker in makers]
+    )
     run(Flow([*makers, label]), job_store)
     labels = document(job_store, label.uuid, LabelDoc)
     assert labels.frames == frames
@@ -254,10 +149,10 @@ def test_several_samples_are_labelled_together(clean_dir, job_store):
 
 
 def test_stage_fails_below_the_stated_minimum(clean_dir, job_store, caplog):
-    _, frames = rattled_salts(n_families=1, n_frames=4)
+    _, frames = labellers.rattled_salts(n_families=1, n_frames=4)
     label = LabelMaker(
-        static_maker=HarmonicStaticMaker(fails_below_energy_ev=1e9), chunk_size=3, minimum_fraction=0.5
-    ).make(make_sample(frames))
+        static_maker=labellers.HarmonicStaticMaker(fails_below_energy_ev=1e9), chunk_size=3, minimum_fraction=0.5
+    ).make(labellers.make_sample(frames))
     with caplog.at_level("INFO", logger="jobflow"):
         run_locally(label, store=job_store, log=True)
     assert "0 of 4 frames got a label, less than the stated minimum of 50%" in caplog.text
@@ -266,7 +161,7 @@ def test_stage_fails_below_the_stated_minimum(clean_dir, job_store, caplog):
 
 def test_lonely_atom_is_set_aside_by_the_surrogate(clean_dir, job_store):
     pytest.importorskip("chgnet")
-    structures, _ = rattled_salts(n_families=1, n_frames=2)
+    structures, _ = labellers.rattled_salts(n_families=1, n_frames=2)
     lonely = Structure(Lattice.cubic(30), ["Li"], [[0, 0, 0]])
     labels = SurrogateStaticMaker().make.original(SurrogateStaticMaker(), [structures[0], lonely, structures[1]])
     assert labels.n_labelled == 2
@@ -283,10 +178,10 @@ def test_makers_survive_json(maker):
 
 
 def test_scan_is_the_default_and_passes_its_settings_on(clean_dir, job_store):
-    _, frames = rattled_salts(n_families=1, n_frames=2)
+    _, frames = labellers.rattled_salts(n_families=1, n_frames=2)
     maker = LabelMaker()
     assert maker.static_maker.name == "SCAN static"
-    sample = make_sample(frames, caveats=["sampled with the small model"])
+    sample = labellers.make_sample(frames, caveats=["sampled with the small model"])
     chunk = maker.make(sample).run(job_store).replace.jobs[0]
     jobs = {each.name: each for each in chunk.run(job_store).replace.jobs}
     assert jobs["collect label"].function.__self__.settings.label_method == "VASP SCAN, ENCUT 520 eV"

@@ -67,7 +67,8 @@ class ProgressDisplay:
         counts = ", ".join(f"{title} {done}/{total}" for title, done, total, *_ in rows)
         if counts != self._line:
             self._line = counts
-            self.console.print(f"[{self._elapsed()}] {counts}; {self._time_left(jobs)} left", highlight=False)
+            line = f"{self._elapsed()}  {counts}; {self._time_left(jobs)} left"
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
     def _row(self, stage: str, jobs: Sequence[JobState]) -> tuple[str, int, int, int, int]:
         states = [job.state for job in jobs if job.stage == stage]

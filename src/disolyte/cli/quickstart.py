@@ -42,17 +42,17 @@ def quickstart(
         readable_errors(),
         open_campaign(CAMPAIGN, folder, mongodb_uri=mongodb_uri, jobflow_config=jobflow_config) as campaign,
     ):
-        console.print(
-            f"Run folder {campaign.folder}, database {campaign.database.display}", highlight=False, soft_wrap=True
-        )
+        _say(f"Run folder {campaign.folder}, database {campaign.database.display}")
         _submit_or_go_on(campaign)
         _run(campaign, [Role.CPU, Role.GPU] if fireworks else [ANY_ROLE])
         report = write_results(campaign)
         print_results(campaign, console)
-        console.print(f"Report: {report}", highlight=False, soft_wrap=True)
-        console.print(
-            f"Took {time.monotonic() - start:.0f} s. More: disolyte results --folder {folder}", highlight=False
-        )
+        _say(f"Report: {report}")
+        _say(f"Took {time.monotonic() - start:.0f} s. The table again: disolyte results --folder {folder}")
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _submit_or_go_on(campaign: Campaign) -> None:
@@ -61,7 +61,7 @@ def _submit_or_go_on(campaign: Campaign) -> None:
         n_done = sum(job.state == "COMPLETED" for job in jobs)
         n_again = campaign.recover()
         again = f", {n_again} that were cut off or failed run again" if n_again else ""
-        console.print(f"Going on: {n_done} of {len(jobs)} jobs are done{again}.", highlight=False)
+        _say(f"Going on: {n_done} of {len(jobs)} jobs are done{again}.")
         return
     with console.status("Preparing the flow"):
         from disolyte.flows.quickstart import quickstart_flow

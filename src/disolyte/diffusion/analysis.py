@@ -16,7 +16,7 @@ from disolyte.diffusion.displacements import Trajectory, check_trajectory
 from disolyte.diffusion.gates import Evidence, TrustGates, Verdict
 from disolyte.diffusion.moments import Moments, collect_moments
 from disolyte.diffusion.regime import Window, choose_window
-from disolyte.diffusion.transport import DiffusionResult, MsdCurves, planar_diffusivity
+from disolyte.diffusion.transport import DiffusionResult, MsdCurves, planar_diffusivities
 from disolyte.errors import TransportError
 
 MAX_HAVEN_SPAN = 2.0
@@ -221,10 +221,11 @@ class _Analysis:
         return {
             "diffusivity_tensor_cm2_per_s": tensor,
             "diffusivity_tensor_std_cm2_per_s": samples.std(axis=0),
-            "planar_diffusivities_cm2_per_s": {name: planar_diffusivity(tensor, n) for name, n in normals.items()},
+            "planar_diffusivities_cm2_per_s": {
+                name: float(planar_diffusivities(tensor, normal)) for name, normal in normals.items()
+            },
             "planar_diffusivity_stds_cm2_per_s": {
-                name: float(np.std([planar_diffusivity(sample, n) for sample in samples]))
-                for name, n in normals.items()
+                name: float(np.std(planar_diffusivities(samples, normal))) for name, normal in normals.items()
             },
         }
 

@@ -15,6 +15,12 @@ from disolyte.diffusion.regime import MsdStatistics
 SITE_AVERAGE_FS = 1000.0
 """Positions are averaged over this time before they are asked which site an ion is on."""
 
+TINY_ANG2 = 1e-12
+"""Least MSD per frame."""
+
+CORRELATION_FS = 2000.0
+"""Time over which displacements of two ions are compared."""
+
 FRAMEWORK_FRAMES = 2000
 """Frames of the framework that are looked at."""
 
@@ -35,6 +41,8 @@ class Moments:
         Mean fourth power of the displacement at a few lags.
     n_jumps : (n_walkers,)
         Changes of site.
+    n_independent
+        Walkers that would scatter as much if none moved together.
     framework_lags, framework_ang2
         Lags in frames, and the MSD per element of the framework.
     n_frames, n_runs
@@ -47,6 +55,7 @@ class Moments:
     coarse_lags: NDArray[np.intp]
     fourth_ang4: NDArray[np.float64]
     n_jumps: NDArray[np.intp]
+    n_independent: float
     framework_lags: NDArray[np.intp]
     framework_ang2: dict[str, NDArray[np.float64]]
     n_frames: int
@@ -64,15 +73,16 @@ class Moments:
 
     def statistics(self) -> MsdStatistics:
         """The tracer MSD as the fits need it."""
-        msd, tensor = self.msd_ang2, self.components_ang2.mean(axis=0)
+        # Ions that do not move at all get an MSD far below that of any atom, so that nothing divides by zero.
+        msd, tensor = np.maximum(self.msd_ang2, TINY_ANG2 * self.lags), self.components_ang2.mean(axis=0)
         squares = (tensor[:3] ** 2).sum(axis=0) + 2 * (tensor[3:] ** 2).sum(axis=0)
-        dimension = float(np.median(msd**2 / squares))
+        dimension = float(np.clip(np.median(msd**2 / np.maximum(squares, msd**2 / 3)), 1.0, 3.0))
         coarse = msd[np.searchsorted(self.lags, self.coarse_lags)]
         excess = (self.fourth_ang4 - (1 + 2 / dimension) * coarse**2) / coarse
         smooth = np.interp(np.log(self.lags), np.log(self.coarse_lags), excess)
         seen = [smooth[(self.lags >= lag) & (self.lags <= 3 * lag)] for lag in self.lags]
         kurtosis = np.array([max(float(np.median(values)), 0.0) for values in seen])
-        return MsdStatistics(self.lags, msd, kurtosis, len(self.components_ang2), dimension)
+        return MsdStatistics(self.lags, msd, kurtosis, self.n_independent, dimension)
 
 
 def collect_moments(runs: Sequence[Trajectory], frame_interval_fs: float, jump_length_ang: float) -> Moments:
@@ -91,15 +101,19 @@ def collect_moments(runs: Sequence[Trajectory], frame_interval_fs: float, jump_l
     lags = choose_lags(n_frames)
     coarse = lags[::6]
     segment = int(np.clip(round(SITE_AVERAGE_FS / frame_interval_fs), 1, n_frames // 8))
-    components, collective, fourth, jumps = [], [], [], []
+    together = int(np.clip(round(CORRELATION_FS / frame_interval_fs), 1, n_frames // 8))
+    together = max(together, n_frames // 4000)
+    components, collective, fourth, jumps, squares = [], [], [], [], 0.0
     for run in runs:
-        total = np.zeros((3, n_frames))
+        total, coarse_series = np.zeros((3, n_frames)), []
         for chunk in run.iter_series_ang(run.mobile):
             series = chunk[..., :n_frames]
             components.append(msd_components(series, lags))
             fourth.append(fourth_moment(series, coarse) * len(series))
             jumps.append(count_jumps(series, segment, jump_length_ang))
+            coarse_series.append(series[..., ::together])
             total += collective_series([series])
+        squares += sum_squared_correlations(np.diff(np.concatenate(coarse_series), axis=-1))
         collective.append(msd_components(total[None], lags)[0] / len(run.mobile))
     walkers = np.concatenate(components)
     framework_lags, framework = framework_msd(runs, n_frames)
@@ -110,6 +124,7 @@ def collect_moments(runs: Sequence[Trajectory], frame_interval_fs: float, jump_l
         coarse,
         np.sum(fourth, axis=0) / len(walkers),
         np.concatenate(jumps),
+        len(walkers) ** 2 / squares,
         framework_lags,
         framework,
         n_frames,
@@ -135,6 +150,28 @@ def count_jumps(series_ang: NDArray[np.float64], segment: int, jump_length_ang: 
         jumps += moved
         site[moved] = means[moved, :, k]
     return jumps
+
+
+def sum_squared_correlations(steps_ang: NDArray[np.float64]) -> float:
+    """Sum over all pairs of ions, each with itself too, of the squared correlation of their displacements.
+
+    N for N independent ions, N² for ions that move as one. The squares that chance alone makes are taken off, and what
+    is left counts if it is beyond chance.
+
+    Parameters
+    ----------
+    steps_ang : (n_ions, 3, n_steps)
+        Displacements over successive stretches of time.
+    """
+    n_ions = len(steps_ang)
+    rows = steps_ang.reshape(n_ions, -1)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    unit = rows / np.where(norms > 0, norms, 1.0)
+    pairs = float(((unit @ unit.T) ** 2).sum() - ((unit**2).sum(axis=1) ** 2).sum())
+    chance = n_ions * (n_ions - 1) / rows.shape[1]
+    excess = pairs - chance
+    noise = 2.0 * np.sqrt(n_ions * (n_ions - 1)) / rows.shape[1]
+    return n_ions + (excess if excess > 2.0 * noise else 0.0)
 
 
 def framework_msd(runs: Sequence[Trajectory], n_frames: int) -> tuple[NDArray[np.intp], dict[str, NDArray[np.float64]]]:

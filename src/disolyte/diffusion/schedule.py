@@ -6,16 +6,17 @@ import hashlib
 from collections.abc import Iterable
 from typing import Final, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from disolyte.dynamics import MDProtocol, Thermostat
 from disolyte.errors import TransportError
+from disolyte.records import Record
 
 USUAL_MOBILE_IONS: Final = {"Li": 1.0, "Na": 1.0, "K": 1.0, "Ag": 1.0}
 """Ions that are taken to be mobile if a structure holds just one of them."""
 
 
-class MobileIon(BaseModel):
+class MobileIon(Record):
     """The ion whose diffusion is studied."""
 
     model_config = ConfigDict(frozen=True)
@@ -47,7 +48,7 @@ def find_mobile_ion(elements: Iterable[str]) -> MobileIon:
     return MobileIon(element=found[0], charge=USUAL_MOBILE_IONS[found[0]])
 
 
-class LengthRule(BaseModel):
+class LengthRule(Record):
     """Length of a run by its temperature. The defaults are the published ones.
 
     Examples
@@ -90,7 +91,7 @@ class LengthRule(BaseModel):
         return self.hot_discard_ps if temperature_k >= self.threshold_k else self.cold_discard_ps
 
 
-class MDSchedule(BaseModel):
+class MDSchedule(Record):
     """How the runs of one composition are made. The defaults are the published ones, with one seed."""
 
     model_config = ConfigDict(frozen=True)

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from monty.json import MontyEncoder
 from numpy.typing import NDArray
-from pydantic import BaseModel, Field
+from pydantic import Field
 from pymatgen.core import Structure
 
 from disolyte.blobs import Blob
@@ -22,10 +22,11 @@ from disolyte.diffusion.transport import Interval, MsdCurves, TransportCoefficie
 from disolyte.dynamics.watchdog import Verdict as RunVerdict
 from disolyte.models.schema import ModelIdentity
 from disolyte.provenance import StageDoc
+from disolyte.records import Record
 from disolyte.systems.schema import GridPoint
 
 
-class RunRecord(BaseModel):
+class RunRecord(Record):
     """How one MD run went."""
 
     temperature_k: float = Field(description="Target temperature.")
@@ -44,7 +45,7 @@ class RunRecord(BaseModel):
     wall_s: float = Field(description="Wall time.")
 
 
-class RunFrames(BaseModel):
+class RunFrames(Record):
     """One MD run with the frames that were kept of it."""
 
     record: RunRecord = Field(description="How it went.")
@@ -66,7 +67,7 @@ class DiffusionMDDoc(StageDoc):
     model: ModelIdentity = Field(description="Model behind the forces.")
 
 
-class CurveData(BaseModel):
+class CurveData(Record):
     """Mean squared displacements for figures."""
 
     tracer: Blob = Field(description="float64 (3, n_lags): lag in fs, MSD of the ions, MSD of their sum per ion; Å².")
@@ -105,7 +106,7 @@ class DiffusionDoc(StageDoc, TransportCoefficients):
     model: ModelIdentity = Field(description="Model behind the forces.")
 
 
-class ArrheniusLine(BaseModel):
+class ArrheniusLine(Record):
     """The Arrhenius line of a composition, as :class:`~disolyte.diffusion.ArrheniusFit`."""
 
     activation_energy_ev: float = Field(description="Activation energy of the diffusivity.")
@@ -141,7 +142,7 @@ class ConductivitySource(StrEnum):
     EXTRAPOLATED = "extrapolated on the Arrhenius line"
 
 
-class ConductivityRow(BaseModel):
+class ConductivityRow(Record):
     """Conductivity at one temperature."""
 
     temperature_k: float = Field(description="Temperature.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from disolyte import units
 from disolyte.diffusion.analysis import analyse_displacements
@@ -25,9 +25,10 @@ from disolyte.diffusion.schema import (
 )
 from disolyte.diffusion.transport import DiffusionResult
 from disolyte.errors import TransportError
+from disolyte.records import Record
 
 
-class TableTemperatures(BaseModel):
+class TableTemperatures(Record):
     """Temperatures at which conductivities are read off the Arrhenius line."""
 
     model_config = ConfigDict(frozen=True)

@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from disolyte.diffusion.gates import Verdict
 from disolyte.errors import TransportError
+from disolyte.records import Record
 
 Matrix = Annotated[
     np.ndarray,
@@ -23,7 +24,7 @@ Matrix = Annotated[
 Interval = tuple[float, float]
 
 
-class TransportCoefficients(BaseModel):
+class TransportCoefficients(Record):
     """Diffusion of the mobile ion at one temperature. All numbers are finite whatever the verdict.
 
     With the verdict ``upper_limit`` the diffusivity, its interval from 0, and the conductivity state a 95 % limit;
@@ -151,9 +152,15 @@ def planar_diffusivity(tensor: ArrayLike, normal: ArrayLike) -> float:
     >>> planar_diffusivity(np.diag([3.0, 1.0, 0.0]), [0, 0, 1])
     2.0
     """
-    matrix, direction = np.asarray(tensor, dtype=np.float64), np.asarray(normal, dtype=np.float64)
+    direction = np.asarray(normal, dtype=np.float64)
     length = float(np.linalg.norm(direction))
     if direction.shape != (3,) or not np.isfinite(length) or length == 0:
         raise TransportError(f"the normal of a plane must be three numbers, not all zero; got {normal!r}")
-    unit = direction / length
-    return float((np.trace(matrix) - unit @ matrix @ unit) / 2)
+    return float(planar_diffusivities(np.asarray(tensor, dtype=np.float64), direction))
+
+
+def planar_diffusivities(tensors: NDArray[np.float64], normal: NDArray[np.float64]) -> NDArray[np.float64]:
+    """:func:`planar_diffusivity` of many tensors (..., 3, 3), unchecked."""
+    unit = normal / np.linalg.norm(normal)
+    along = np.einsum("...ab,a,b->...", tensors, unit, unit)
+    return (np.trace(tensors, axis1=-2, axis2=-1) - along) / 2

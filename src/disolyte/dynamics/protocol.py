@@ -5,7 +5,9 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
+
+from disolyte.records import Record
 
 
 class Thermostat(StrEnum):
@@ -34,7 +36,7 @@ class Engine(StrEnum):
     TORCH_SIM = "torch-sim"
 
 
-class MDProtocol(BaseModel):
+class MDProtocol(Record):
     """Molecular dynamics of one system at constant cell.
 
     Velocities are drawn from the Maxwell–Boltzmann distribution, scaled to the temperature; the centre of mass rests.

@@ -7,7 +7,9 @@ from enum import StrEnum
 import numpy as np
 from ase.data import chemical_symbols, covalent_radii
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from disolyte.records import Record
 
 
 class Reason(StrEnum):
@@ -23,7 +25,7 @@ class Reason(StrEnum):
     FRAMEWORK_LOST = "framework lost"
 
 
-class Verdict(BaseModel):
+class Verdict(Record):
     """How a run ended, at which step, and why."""
 
     model_config = ConfigDict(frozen=True)
@@ -38,7 +40,7 @@ class Verdict(BaseModel):
         return self.reason is Reason.COMPLETED
 
 
-class Watchdog(BaseModel):
+class Watchdog(Record):
     """Limits beyond which a system is taken out of its batch.
 
     Forces, energy and temperature are looked at after every step, distances and the framework at every recorded
@@ -149,7 +151,7 @@ class Watchdog(BaseModel):
         return None
 
 
-class Contact(BaseModel):
+class Contact(Record):
     """Two atoms near each other."""
 
     elements: tuple[str, str] = Field(description="Their elements.")

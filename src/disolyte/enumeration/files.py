@@ -33,8 +33,8 @@ def read_disordered_structure(path: Path) -> Structure:
             return Structure.from_file(path)
     except Exception as error:  # pymatgen's readers raise all kinds
         raise StructureError(
-            f"{path} cannot be read as a crystal structure ({error}): check that it is a CIF whose occupancies add up to "
-            "at most 1 on every site"
+            f"{path} cannot be read as a crystal structure ({error}): check that it is a CIF whose occupancies add up "
+            "to at most 1 on every site"
         ) from error
 
 

@@ -47,7 +47,8 @@ class ChargeColours:
 
 def merge_charges(sublattice: Sublattice, states: Mapping[str, float]) -> ChargeColours:
     """Charges on a sublattice; vacancies have none."""
-    values = [states[name] if name else 0.0 for name in sublattice.species]
+    # Species of which rounding left none have no charge, and need none.
+    values = [states.get(name, 0.0) for name in sublattice.species]
     charges = tuple(sorted(set(values)))
     colours = tuple(charges.index(value) for value in values)
     counts = [0] * len(charges)

@@ -50,7 +50,7 @@ class EnumerationMaker(Maker):
     n_diverse: int = 200
     symprec: float = 0.01
     rounding: Rounding = Rounding.REFUSE
-    pool: tuple[str, ...] = field(default_factory=tuple)
+    pool: list[str] = field(default_factory=list)
     seed: int = 0
 
     @job(data=[PAYLOAD_KEY], output_schema=EnumerationDoc)

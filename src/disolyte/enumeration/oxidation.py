@@ -15,6 +15,9 @@ from disolyte.errors import OxidationStateError
 CHARGE_TOLERANCE_E = 1e-3
 """Total charge of a cell, in elementary charges, that is put down to noise."""
 
+MAX_GUESSED_CHARGE_E_PER_ATOM = 0.05
+"""Guessed states may leave this charge: refined or rounded occupancies are seldom exactly neutral."""
+
 _MAX_ASSIGNMENTS = 200_000
 
 
@@ -96,6 +99,8 @@ def resolve_oxidation_states(amounts: Mapping[str, int], given: Mapping[str, flo
 def guess_oxidation_states(amounts: Mapping[str, int]) -> dict[str, float]:
     """One oxidation state for each element that makes the cell neutral; the commonest such assignment.
 
+    Where no assignment does so exactly, that of common states which comes closest.
+
     Parameters
     ----------
     amounts
@@ -104,7 +109,7 @@ def guess_oxidation_states(amounts: Mapping[str, int]) -> dict[str, float]:
     Raises
     ------
     OxidationStateError
-        If there is none.
+        If none leaves less than :data:`MAX_GUESSED_CHARGE_E_PER_ATOM`.
 
     Examples
     --------
@@ -118,11 +123,14 @@ def guess_oxidation_states(amounts: Mapping[str, int]) -> dict[str, float]:
         options = [tables(name) for name in names]
         if prod(len(entry) for entry in options) > _MAX_ASSIGNMENTS:
             continue
-        neutral = [
-            states for states in product(*options) if sum(q * n for q, n in zip(states, reduced, strict=True)) == 0
-        ]
-        if neutral:
-            best = max(neutral, key=lambda states: _likelihood(names, states))
+        charges = {
+            states: abs(sum(q * n for q, n in zip(states, reduced, strict=True))) for states in product(*options)
+        }
+        allowed = MAX_GUESSED_CHARGE_E_PER_ATOM * sum(reduced) if tables is _common_states else 0.0
+        smallest = min(charges.values())
+        if smallest <= allowed:
+            nearest = [states for states, charge in charges.items() if charge == smallest]
+            best = max(nearest, key=lambda states: _likelihood(names, states))
             return {name: float(q) for name, q in zip(names, best, strict=True)}
     formula = "".join(f"{name}{amount}" for name, amount in zip(names, reduced, strict=True))
     raise OxidationStateError(

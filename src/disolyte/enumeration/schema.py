@@ -5,19 +5,20 @@ from __future__ import annotations
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, BeforeValidator, Field, PlainSerializer
+from pydantic import BeforeValidator, Field, PlainSerializer
 from pymatgen.core import Lattice, Structure, get_el_sp
 
 from disolyte.blobs import Blob
 from disolyte.errors import InputError
 from disolyte.provenance import StageDoc
+from disolyte.records import Record
 from disolyte.systems.schema import GridPoint
 
 BigInt = Annotated[int, BeforeValidator(int), PlainSerializer(str)]
 """Whole number of any size: a string in the database, which holds no integer above 2⁶³."""
 
 
-class OrderingSet(BaseModel):
+class OrderingSet(Record):
     """Orderings of one cell, by energy."""
 
     supercell: list[list[int]] = Field(description="Supercell vectors in units of the parent cell, as rows.")

@@ -18,12 +18,14 @@ from disolyte.enumeration.problem import ColouringProblem, Weighting
 
 N_REPLICAS = 64
 N_STAGES = 48
-ATTEMPTS_PER_COLUMN = 60
+ATTEMPTS_PER_COLUMN = 50
 """Swaps tried per stage and replica, for each column."""
 COLDEST = 0.002
 """Last temperature over the first one."""
 MAX_ROUNDS = 12
 """Rounds of annealing from new random orderings, at most."""
+MAX_ATTEMPTS = 100_000_000
+"""Swaps tried in all, at most: large cells get fewer rounds."""
 QUIET_ROUNDS = 2
 """The search ends after so many rounds that bring nothing new among the lowest."""
 _EXPANDED_AT_ONCE = 250
@@ -55,7 +57,8 @@ def search_lowest(
     rng = np.random.default_rng(seed)
     expanded: set[bytes] = set()
     quiet = 0
-    for _ in range(MAX_ROUNDS):
+    per_round = N_REPLICAS * N_STAGES * ATTEMPTS_PER_COLUMN * len(columns)
+    for _ in range(min(MAX_ROUNDS, max(2, MAX_ATTEMPTS // per_round))):
         before = {row.tobytes() for row in pool.lowest()[0]}
         _anneal_round(landscape, pool, rng)
         _expand(landscape, pool, expanded)

@@ -28,7 +28,6 @@ from disolyte.enumeration.oxidation import OxidationStates, resolve_oxidation_st
 from disolyte.enumeration.problem import ColouringProblem, Weighting
 from disolyte.errors import InputError
 
-
 _POOL_PER_CHOICE = 10
 """Random orderings among which each diverse one is chosen."""
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
+
+from disolyte.records import Record
 
 TARGET_HEAD = "target"
 """Head that learns the dataset's labels."""
@@ -12,7 +14,7 @@ REPLAY_HEAD = "pt_head"
 """Head that keeps what the foundation knew; mace demands this name."""
 
 
-class FinetuneOptions(BaseModel):
+class FinetuneOptions(Record):
     """How to train.
 
     Examples
@@ -42,7 +44,7 @@ class FinetuneOptions(BaseModel):
     )
 
 
-class ReplayOptions(BaseModel):
+class ReplayOptions(Record):
     """Frames that keep the foundation from forgetting: distorted training frames with the foundation's own labels."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

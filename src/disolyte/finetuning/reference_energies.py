@@ -28,7 +28,7 @@ class ReferenceEnergies:
 
 def model_e0s_ev(model: LoadedModel) -> dict[str, float]:
     """E0s of a single-head model by element, eV."""
-    values = model.module.atomic_energies_fn.atomic_energies.detach().cpu().numpy().reshape(-1)  # type: ignore[union-attr]
+    values = model.module.get_buffer("atomic_energies_fn.atomic_energies").cpu().numpy().reshape(-1)
     numbers = model.module.get_buffer("atomic_numbers").tolist()
     return {chemical_symbols[z]: float(value) for z, value in zip(numbers, values, strict=True)}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from jobflow import CURRENT_JOB, Flow, Job, JobConfig, Maker, OnMissing, OutputReference, Response, job
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.errors import LabellingError, StoreError
@@ -16,6 +16,7 @@ from disolyte.labelling.labels import Failure, build_label_doc, merge_label_docs
 from disolyte.labelling.schema import LabelDoc, Rejection, RejectionKind
 from disolyte.labelling.tasks import LabelSettings, label_frame, task_settings
 from disolyte.provenance import InputRecord, StageDoc, merge_caveats
+from disolyte.records import Record
 from disolyte.sampling.schema import FrameBatch, SampleDoc
 from disolyte.workers.records import describe_job
 from disolyte.workers.roles import Role
@@ -30,7 +31,7 @@ TOLERATES: Final = JobConfig(on_missing_references=OnMissing.NONE, expose_store=
 """The same for a job that also goes on where a job before it failed."""
 
 
-class Origin(BaseModel):
+class Origin(Record):
     """Documents that labels rest on but were not given as such."""
 
     inputs: list[InputRecord] = Field(default_factory=list, description="The documents.")
@@ -51,7 +52,7 @@ class Origin(BaseModel):
         return record
 
 
-class Chunk(BaseModel):
+class Chunk(Record):
     """What one job labels."""
 
     frames: FrameWindow | FrameBatch = Field(description="The frames, or where they are.")

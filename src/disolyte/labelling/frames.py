@@ -7,18 +7,19 @@ from itertools import pairwise
 
 import numpy as np
 from ase import Atoms
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pymatgen.core import Element, Lattice, Structure
 
 from disolyte.blobs import Blob
 from disolyte.errors import InputError
+from disolyte.records import Record
 from disolyte.sampling.schema import FrameBatch, SampleDoc
 
 Frames = SampleDoc | FrameBatch | Structure | list[Structure]
 """What a labeller of batches takes."""
 
 
-class FrameWindow(BaseModel):
+class FrameWindow(Record):
     """Some frames of a sample that is in the job store, by name.
 
     A job that is made by another job may hold no jobflow reference to a job outside (FireWorks refuses it), and the

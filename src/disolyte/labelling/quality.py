@@ -11,13 +11,14 @@ from ase import Atoms
 from ase.data import chemical_symbols
 from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from disolyte.labelling.labels import LabelledFrame
 from disolyte.labelling.schema import Rejection, RejectionKind
+from disolyte.records import Record
 
 
-class QualityGate(BaseModel):
+class QualityGate(Record):
     """Limits that a labelled frame has to keep.
 
     The defaults are wide: they stop broken calculations and exploded frames, not hot ones.

@@ -7,11 +7,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from disolyte.blobs import Blob
 from disolyte.errors import DatasetError
 from disolyte.provenance import StageDoc
+from disolyte.records import Record
 from disolyte.sampling.schema import FrameBatch
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class RejectionKind(StrEnum):
     DUPLICATE = "duplicate"
 
 
-class Rejection(BaseModel):
+class Rejection(Record):
     """One frame that was set aside, and why."""
 
     model_config = ConfigDict(frozen=True)

@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from disolyte.errors import DatasetError
 from disolyte.labelling.schema import Split
+from disolyte.records import Record
 
 
-class SplitFractions(BaseModel):
+class SplitFractions(Record):
     """Shares of the frames that go to validation and test; the rest is for training."""
 
     model_config = ConfigDict(frozen=True)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from pymatgen.core import Structure
 
 from disolyte.labelling.frames import frame_structures
 from disolyte.labelling.labels import Failure, Label, iter_labelled_frames
 from disolyte.labelling.schema import LabelDoc, RejectionKind
+from disolyte.records import Record
 from disolyte.sampling.schema import FrameBatch
 from disolyte.units import EV_PER_ANG3_PER_KBAR
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from emmet.core.tasks import TaskDoc
 
 
-class LabelSettings(BaseModel):
+class LabelSettings(Record):
     """What a VASP calculation must have used to be accepted as a label."""
 
     model_config = ConfigDict(frozen=True)

@@ -41,7 +41,7 @@ class MaceCalculator(Calculator):
             self.model.check_elements([structure])
         want_stress = "stress" in (properties or ())
         output = self.model.evaluate([structure], stress=want_stress)
-        energy_ev = float(output["energy"][0])
+        energy_ev = float(output["energy"][0].detach())
         results: dict[str, Any] = {
             "energy": energy_ev,
             "free_energy": energy_ev,

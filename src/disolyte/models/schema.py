@@ -6,18 +6,19 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from disolyte.blobs import Blob
 from disolyte.errors import ModelIntegrityError, ModelNotFoundError
 from disolyte.models.architecture import build_module, describe_architecture, model_sha256, pack_weights
 from disolyte.provenance import StageDoc
+from disolyte.records import Record
 
 if TYPE_CHECKING:
     import torch
 
 
-class ModelIdentity(BaseModel):
+class ModelIdentity(Record):
     """Name and hash of a model that something was made with."""
 
     model_config = ConfigDict(frozen=True)
@@ -26,7 +27,7 @@ class ModelIdentity(BaseModel):
     sha256: str = Field(description="SHA-256: of the file of a pickled model, else of architecture and weights.")
 
 
-class PackedModel(BaseModel):
+class PackedModel(Record):
     """A model without code: architecture in names and numbers, weights in arrays, one hash over both."""
 
     architecture: dict[str, Any] = Field(description="Arguments of mace.modules.ScaleShiftMACE, as names and numbers.")
@@ -89,7 +90,7 @@ class PackedModel(BaseModel):
             raise ModelIntegrityError(f"{path.with_suffix('.json')} does not describe a model: {error}") from error
 
 
-class QuantityErrors(BaseModel):
+class QuantityErrors(Record):
     """Errors of a model on labelled frames. A quantity without labels is None."""
 
     n_frames: int = Field(description="Number of frames.")
@@ -104,7 +105,7 @@ class QuantityErrors(BaseModel):
     )
 
 
-class HeadErrors(BaseModel):
+class HeadErrors(Record):
     """Errors of one head of a model on one set of frames, together and per composition."""
 
     head: str = Field(description="Head of the model.")
@@ -113,7 +114,7 @@ class HeadErrors(BaseModel):
     by_composition: dict[str, QuantityErrors] = Field(default_factory=dict, description="Per composition.")
 
 
-class EpochRecord(BaseModel):
+class EpochRecord(Record):
     """Validation after one epoch of training, per head."""
 
     epoch: int = Field(description="Number of the epoch, from 0; -1 is before training.")
@@ -124,7 +125,7 @@ class EpochRecord(BaseModel):
     force_rmse_ev_per_ang: dict[str, float] = Field(description="Validation RMSE of the forces of each head, eV/Å.")
 
 
-class ParityData(BaseModel):
+class ParityData(Record):
     """Reference and predicted values on the test set, for parity plots."""
 
     energies_ev_per_atom: Blob = Field(description="Reference, prediction; shape (2, n_frames), eV/atom.")
@@ -133,7 +134,7 @@ class ParityData(BaseModel):
     numbers: Blob = Field(description="Atomic number of each row of the forces, shape (total atoms,).")
 
 
-class TrainingRecord(BaseModel):
+class TrainingRecord(Record):
     """How a training run went, and with which settings it really ran."""
 
     asked: dict[str, Any] = Field(description="Settings that were asked for.")

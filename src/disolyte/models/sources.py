@@ -8,9 +8,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from disolyte.errors import InputError, ModelIntegrityError, ModelNotFoundError
+from disolyte.records import Record
 
 SHIPPED: Final = "disolyte-small"
 """Name of the reference model in this package: for trying out and testing, not for science."""
@@ -24,7 +25,7 @@ KNOWN_SHA256: Final = {
 """SHA-256 of the released MACE-MP files, as several independent users have published them."""
 
 
-class ModelSource(BaseModel):
+class ModelSource(Record):
     """Which model to load: by name, or by path.
 
     Names are ``"disolyte-small"`` (shipped with this package) and those of :func:`mace.calculators.mace_mp`, of which

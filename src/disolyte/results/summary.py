@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from disolyte.diffusion.schema import TransportDoc
 from disolyte.models.schema import ModelIdentity
 from disolyte.provenance import merge_caveats
+from disolyte.records import Record
 from disolyte.results.query import Results
 from disolyte.thermodynamics.schema import PhaseDiagramDoc, PhaseRow
 
@@ -14,7 +15,7 @@ NOT_SIMULATED = "not simulated"
 """Verdict of a composition whose diffusion nobody asked for."""
 
 
-class CompositionSummary(BaseModel):
+class CompositionSummary(Record):
     """What is known of one composition. Unknown numbers are None."""
 
     formula: str = Field(description="Formula of one formula unit.")

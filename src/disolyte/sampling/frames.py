@@ -7,13 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 
 from disolyte.dynamics import MDRun
 from disolyte.dynamics.watchdog import closest_contact
+from disolyte.records import Record
 
 
-class FrameChoice(BaseModel):
+class FrameChoice(Record):
     """Which frames of a run are taken, and what is done to them."""
 
     model_config = ConfigDict(frozen=True)

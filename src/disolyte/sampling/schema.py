@@ -7,15 +7,16 @@ from typing import Self
 
 import numpy as np
 from ase import Atoms
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from disolyte.blobs import Blob
 from disolyte.dynamics import Engine, MDProtocol, Verdict
 from disolyte.models.schema import ModelIdentity
 from disolyte.provenance import StageDoc
+from disolyte.records import Record
 
 
-class FrameBatch(BaseModel):
+class FrameBatch(Record):
     """Periodic structures of any sizes as arrays, one after the other."""
 
     numbers: Blob = Field(description="Atomic numbers of all atoms, int16 (n_total,).")
@@ -80,7 +81,7 @@ class FrameBatch(BaseModel):
         return cls.from_atoms([atoms for batch in batches for atoms in batch.to_atoms()])
 
 
-class RunRecord(BaseModel):
+class RunRecord(Record):
     """How one MD run went, and what was taken from it."""
 
     family: str = Field(description="Ordering that was run.")

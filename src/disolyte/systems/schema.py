@@ -8,14 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import ConfigDict, Field, ValidationError, field_validator
 from pymatgen.core import Structure
 
 from disolyte.errors import CompositionError, DisolyteError
+from disolyte.records import Record
 from disolyte.systems.expressions import evaluate, satisfies
 
 
-class GridPoint(BaseModel):
+class GridPoint(Record):
     """One composition of a system's grid."""
 
     model_config = ConfigDict(frozen=True)
@@ -24,7 +25,7 @@ class GridPoint(BaseModel):
     formula: str = Field(description="Formula of one formula unit, e.g. 'Li3In0.5Y0.5Br6'. Unique within a system.")
 
 
-class DisorderedSystem(BaseModel):
+class DisorderedSystem(Record):
     """A disordered solid electrolyte over its composition grid.
 
     A system is a parent structure whose sites carry the name of their sublattice, and for each disordered sublattice

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from disolyte.errors import RunFolderError
+from disolyte.errors import RunFolderError, RunFolderInUseError
 
 STOP_TIMEOUT_S = 20.0
 """Time for a child to end by itself before it is killed."""
@@ -126,7 +126,9 @@ def own_folder(folder: Path) -> Iterator[Path]:
     Raises
     ------
     RunFolderError
-        If the folder cannot be made or written to, or another process holds it.
+        If the folder cannot be made or written to.
+    RunFolderInUseError
+        If another process holds it.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -144,7 +146,7 @@ def own_folder(folder: Path) -> Iterator[Path]:
         except OSError:
             lock.seek(0)
             owner = lock.read().strip() or "unknown"
-            raise RunFolderError(
+            raise RunFolderInUseError(
                 f"the run folder {folder} is in use by process {owner}; wait for it, end it, or give another --folder"
             ) from None
         lock.truncate(0)
