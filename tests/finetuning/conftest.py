@@ -1,0 +1,63 @@
+"""A small dataset whose labels are known: the foundation's potential, steepened by a tenth, with shifted E0s."""
+
+import io
+from collections import Counter
+
+import numpy as np
+import pytest
+from ase.io import write
+
+from disolyte.blobs import Blob
+from disolyte.finetuning.reference.structures import distort, random_ordering
+from disolyte.labelling.schema import DatasetDoc
+from disolyte.models import SHIPPED, ModelSource, load_model
+
+STEEPER = 1.1
+SHIFTS_EV = {"Li": 0.3, "In": -1.0, "Y": 0.7, "Br": 0.2, "Cl": -0.4}
+
+
+@pytest.fixture(scope="session")
+def foundation():
+    return load_model(ModelSource(name=SHIPPED))
+
+
+def steepened(foundation, n, seed):
+    rng = np.random.default_rng(seed)
+    frames = [distort(random_ordering(rng), rng, rattle_ang=0.08, strain=0.02, volume=0.0) for _ in range(n)]
+    predicted = foundation.predict(frames)
+    for i, atoms in enumerate(frames):
+        shift = sum(SHIFTS_EV[symbol] for symbol in atoms.get_chemical_symbols())
+        atoms.info["REF_energy"] = STEEPER * predicted.energies_ev[i] + shift
+        atoms.info["REF_stress"] = STEEPER * predicted.stresses_ev_per_ang3[i]
+        atoms.arrays["REF_forces"] = STEEPER * predicted.forces_ev_per_ang[i]
+        atoms.info["family"] = atoms.info["composition"] = atoms.symbols.formula.reduce()[0].format("metal")
+    return frames
+
+
+def as_dataset(train, valid, test):
+    def blob(frames):
+        text = io.StringIO()
+        write(text, frames, format="extxyz")
+        return Blob.from_bytes(text.getvalue().encode())
+
+    splits = {"train": train, "valid": valid, "test": test}
+    names = {split: [atoms.info["composition"] for atoms in frames] for split, frames in splits.items()}
+    return DatasetDoc(
+        **{split: blob(frames) for split, frames in splits.items()},
+        **{f"n_{split}": len(frames) for split, frames in splits.items()},
+        families={split: sorted(set(found)) for split, found in names.items()},
+        compositions={split: dict(Counter(found)) for split, found in names.items()},
+        elements=["Li", "Cl", "Br", "Y", "In"],
+        reference_energies_ev=dict.fromkeys(SHIFTS_EV, 0.0),
+        label_method="steepened foundation",
+        is_surrogate=True,
+        dataset_sha256=blob(train).sha256,
+        quarantine=[],
+        caveats=["labels from a steepened foundation"],
+    )
+
+
+@pytest.fixture(scope="session")
+def dataset(foundation):
+    frames = steepened(foundation, 36, seed=11)
+    return as_dataset(frames[:24], frames[24:30], frames[30:])

@@ -1,0 +1,172 @@
+"""Two-head fine-tuning for real, through the Maker: better on the labels, resumed to the bit, honest about failures."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from jobflow import Flow, JobStore, run_locally
+from maggma.stores import MemoryStore
+
+from disolyte.errors import FinetuningError
+from disolyte.finetuning.finetune import Frames, finetune
+from disolyte.finetuning.makers import FinetuneMaker
+from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
+from disolyte.finetuning.process import run_training
+from disolyte.models import SHIPPED, SMALL_MODEL_CAVEAT, ModelDoc, ModelSource, load_model
+
+OPTIONS = FinetuneOptions(max_num_epochs=8, batch_size=4, dtype="float32", lr=0.005)
+REPLAY = ReplayOptions(n_frames=20)
+
+
+@pytest.fixture(scope="module")
+def maker():
+    return FinetuneMaker(source=ModelSource(name=SHIPPED), options=OPTIONS, replay=REPLAY, seed=4)
+
+
+@pytest.fixture(scope="module")
+def document(maker, dataset, tmp_path_factory):
+    store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
+    job = maker.make(dataset)
+    folder = tmp_path_factory.mktemp("finetune")
+    run_locally(Flow([job]), store=store, ensure_success=True, root_dir=folder, create_folders=True)
+    return ModelDoc.model_validate(store.get_output(job.uuid, load=True))
+
+
+def test_learns_the_labels(document):
+    after, before = document.errors[0].overall, document.foundation_errors[0].overall
+    assert after.force_rmse_ev_per_ang < 0.8 * before.force_rmse_ev_per_ang
+    assert before.force_rmse_ev_per_ang > 0.02
+    assert after.n_frames == 6
+
+
+def test_keeps_what_the_foundation_knew(document):
+    replay = next(errors for errors in document.errors if errors.head == "pt_head").overall
+    assert replay.energy_rmse_ev_per_atom < 0.05
+    assert replay.force_rmse_ev_per_ang < 0.5
+
+
+def test_both_heads_learn_from_the_first_epoch(document):
+    assert document.heads == ["pt_head", "target"]
+    trained = [epoch for epoch in document.training.epochs if epoch.epoch >= 0]
+    assert len(trained) == OPTIONS.max_num_epochs
+    for epoch in trained:
+        assert set(epoch.loss) == {"pt_head", "target"}
+        assert all(loss > 0 for loss in epoch.loss.values())
+
+
+def test_settings_are_those_asked_for(document):
+    effective = document.training.effective
+    assert effective["lr"] == OPTIONS.lr
+    assert effective["ema_decay"] == OPTIONS.ema_decay
+    assert effective["loss"] == "UniversalLoss"
+    assert effective["n_train"] == 24 + 18
+    assert (
+        document.training.best_epoch
+        == min(
+            (epoch for epoch in document.training.epochs if epoch.epoch >= 0), key=lambda epoch: epoch.loss["target"]
+        ).epoch
+    )
+
+
+def test_document_says_where_it_comes_from(document, dataset, foundation):
+    assert document.foundation.sha256 == foundation.sha256
+    assert document.dataset_sha256 == dataset.dataset_sha256
+    assert SMALL_MODEL_CAVEAT in document.caveats
+    assert "labels from a steepened foundation" in document.caveats
+    assert document.is_surrogate
+    assert document.provenance.seed == 4
+
+
+def test_parity_belongs_to_the_weights(document, dataset):
+    held = dataset.to_atoms("test")
+    predicted = load_model(document).predict(held)
+    parity = document.parity.energies_ev_per_atom.to_array()
+    sizes = np.array([len(atoms) for atoms in held])
+    np.testing.assert_allclose(parity[1], predicted.energies_ev / sizes, atol=1e-5)
+    np.testing.assert_allclose(parity[0], [a.info["REF_energy"] / len(a) for a in held], atol=1e-9)
+
+
+def test_heads_can_be_chosen_and_differ(document, dataset):
+    held = dataset.to_atoms("test")[:2]
+    target = load_model(document).predict(held).energies_ev
+    named = load_model(document, head="target").predict(held).energies_ev
+    replay = load_model(document, head="pt_head").predict(held).energies_ev
+    np.testing.assert_array_equal(target, named)
+    assert np.abs(target - replay).min() > 0.1
+
+
+def test_killed_run_goes_on_to_the_same_model(document, maker, dataset, clean_dir):
+    script = textwrap.dedent(f"""
+        import sys
+        from pathlib import Path
+        sys.path[:0] = {sys.path!r}
+        from test_support import train
+        train(Path({str(clean_dir)!r}))
+    """)
+    (clean_dir / "dataset.json").write_text(dataset.model_dump_json())
+    (clean_dir / "test_support.py").write_text(
+        textwrap.dedent("""
+        from pathlib import Path
+        from disolyte.finetuning.finetune import Frames, finetune
+        from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
+        from disolyte.labelling.schema import DatasetDoc
+        from disolyte.models import ModelSource, load_model
+
+        def train(folder, directory="training"):
+            dataset = DatasetDoc.model_validate_json((folder / "dataset.json").read_text())
+            return finetune(
+                load_model(ModelSource(name="disolyte-small")),
+                Frames(*(dataset.to_atoms(split) for split in ("train", "valid", "test"))),
+                options=FinetuneOptions(max_num_epochs=8, batch_size=4, dtype="float32", lr=0.005),
+                replay=ReplayOptions(n_frames=20), seed=4, directory=folder / directory,
+                fingerprint=dataset.dataset_sha256,
+            )
+        """)
+    )
+    process = subprocess.Popen([sys.executable, "-c", script], cwd=clean_dir, start_new_session=True)
+    state = clean_dir / "training" / "training_state.pt"
+    while not state.is_file():
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not (clean_dir / "training" / "finetuned.model").exists()
+
+    frames = Frames(*(dataset.to_atoms(split) for split in ("train", "valid", "test")))
+    foundation = load_model(ModelSource(name=SHIPPED))
+    resumed = finetune(
+        foundation, frames, options=OPTIONS, replay=REPLAY, seed=4, directory=clean_dir / "training",
+        fingerprint=dataset.dataset_sha256,
+    )  # fmt: skip
+    assert resumed.training.n_resumed == 1
+    assert [epoch.loss for epoch in resumed.training.epochs] == [epoch.loss for epoch in document.training.epochs]
+    assert resumed.single_head.sha256 == document.sha256
+
+    with pytest.raises(FinetuningError, match="other settings"):
+        finetune(
+            foundation, frames, options=OPTIONS.model_copy(update={"lr": 0.02}), replay=REPLAY, seed=4,
+            directory=clean_dir / "training", fingerprint=dataset.dataset_sha256,
+        )  # fmt: skip
+
+
+def test_failure_carries_status_and_log(clean_dir):
+    with pytest.raises(FinetuningError, match=r"exit status [12](.|\n)*(error|Error)"):
+        run_training({"name": "none", "train_file": "missing.xyz"}, target_head="target", directory=clean_dir / "run")
+
+
+def test_maker_survives_json(maker):
+    import json
+
+    from monty.json import MontyDecoder, MontyEncoder
+
+    for one in (maker, FinetuneMaker()):
+        assert json.loads(json.dumps(one, cls=MontyEncoder), cls=MontyDecoder) == one
+    assert FinetuneMaker().options.patience == 20
+    assert FinetuneMaker().source.name == "medium"
+    assert Path.cwd().is_dir()
