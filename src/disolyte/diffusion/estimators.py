@@ -119,7 +119,7 @@ def interval(value: float, std: float) -> tuple[float, float]:
     --------
     >>> low, high = interval(1.0, 0.3)
     >>> round(low, 2), round(high, 2)
-    (0.58, 1.9)
+    (0.6, 2.0)
     """
     if value <= 0 or std > value:
         return max(0.0, value - 1.96 * std), max(0.0, value + 1.96 * std)
