@@ -54,8 +54,8 @@ def test_categories_and_documents_through_two_workers(campaign):
     assert all(job.category == ("gpu" if job.name == "heavy" else "cpu") for job in jobs)
     launches = campaign.launchpad().launches
     workers = {launch["fw_id"]: launch["fworker"]["name"] for launch in launches.find()}
-    assert {workers[job.fw_id] for job in jobs if job.category == "gpu"} == {"test-gpu"}
-    assert {workers[job.fw_id] for job in jobs if job.category == "cpu"} == {"test-cpu"}
+    assert {workers[job.fw_id] for job in jobs if job.category == "gpu"} == {"worker-2-gpu"}
+    assert {workers[job.fw_id] for job in jobs if job.category == "cpu"} == {"worker-1-cpu"}
     assert campaign.job_store().get_output(first.uuid) == 3
 
     with pytest.raises(WorkerError, match="on the LaunchPad already"):
@@ -72,7 +72,7 @@ def test_killed_worker_and_database_lose_nothing(campaign):
         if any(job.name == "sleep" and job.state == "RUNNING" for job in jobs):
             break
     done_before = {job.fw_id for job in campaign.jobs() if job.state == "COMPLETED"}
-    for name in ("worker-any", "database"):
+    for name in ("worker-1-any", "database"):
         victim = psutil.Process(int(campaign.registry._read()[name][0]))
         victim.kill()
         victim.wait(10)
@@ -96,10 +96,10 @@ def test_killed_worker_and_database_lose_nothing(campaign):
 def test_dead_worker_is_reported(campaign):
     campaign.submit(Flow([makers.SleepMaker().make(30.0)]))
     campaign.start_workers(["any"], threads=1)
-    with pytest.raises(WorkerError, match="worker-any has ended unexpectedly"):
+    with pytest.raises(WorkerError, match="worker-1-any has ended unexpectedly"):
         for count, _ in enumerate(campaign.watch(poll_s=0.2)):
             if count == 3:
-                psutil.Process(int(campaign.registry._read()["worker-any"][0])).kill()
+                psutil.Process(int(campaign.registry._read()["worker-1-any"][0])).kill()
 
 
 def test_failed_job_keeps_its_traceback_and_runs_again(campaign):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from disolyte.cli import enumeration, quickstart, results
+from disolyte.cli import enumeration, quickstart
 
 app = typer.Typer(
     name="disolyte",
@@ -14,5 +14,4 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 quickstart.register(app)
-results.register(app)
 enumeration.register(app)

@@ -21,9 +21,6 @@ from disolyte.workers.processes import ProcessRegistry, own_folder
 
 errors = Console(stderr=True)
 
-DEFAULT_FOLDER = Path("disolyte-quickstart")
-URI_VARIABLE = "DISOLYTE_MONGODB_URI"
-
 
 @contextmanager
 def readable_errors() -> Iterator[None]:
@@ -94,12 +91,12 @@ def open_campaign(
     folder
         The run folder.
     mongodb_uri
-        The user's own MongoDB; the environment variable ``DISOLYTE_MONGODB_URI`` is looked at, too.
+        The user's own MongoDB; if None, the one that the folder was used with before, or an embedded one.
     jobflow_config
         The user's own jobflow configuration, whose job store is then used.
     """
     folder = folder.absolute()
-    uri = mongodb_uri or os.environ.get(URI_VARIABLE) or _recorded_uri(folder)
+    uri = mongodb_uri or _recorded_uri(folder)
     job_store_spec = own_job_store(jobflow_config)
     with own_folder(folder), interruptible():
         registry = ProcessRegistry(folder)

@@ -24,7 +24,7 @@ COLDEST = 0.002
 """Last temperature over the first one."""
 MAX_ROUNDS = 12
 """Rounds of annealing from new random orderings, at most."""
-MAX_ATTEMPTS = 100_000_000
+MAX_ATTEMPTS = 60_000_000
 """Swaps tried in all, at most: large cells get fewer rounds."""
 QUIET_ROUNDS = 2
 """The search ends after so many rounds that bring nothing new among the lowest."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
-from jobflow import Flow, Maker
+from jobflow import Flow, Job, Maker
 
 from disolyte.diffusion.makers import DiffusionMaker
 from disolyte.errors import CompositionError
@@ -75,14 +76,14 @@ class DisorderedElectrolyteFlowMaker(Maker):
         phases = self.phase_diagram_maker.make(
             training_set.output["selection"], finetune.output, rankings=training_set.output["rankings"]
         )
-        diffusion = {
-            formula: self.diffusion_maker.make(
-                phases.output.ground_states[formulas.index(formula)].structure,
-                model=finetune.output,
-                point=system.point(formula),
+        # References stand for the structures and the model; only jobs see the documents themselves.
+        model: Any = finetune.output
+        diffusion: dict[str, Flow] = {}
+        for formula in wanted:
+            ground_state: Any = phases.output.ground_states[formulas.index(formula)]
+            diffusion[formula] = self.diffusion_maker.make(
+                ground_state.structure, model=model, point=system.point(formula)
             )
-            for formula in wanted
-        }
         output = {
             "dataset": training_set.output["dataset"],
             "selection": training_set.output["selection"],
@@ -90,5 +91,5 @@ class DisorderedElectrolyteFlowMaker(Maker):
             "phase_diagram": phases.output,
             "transport": {formula: flow.output for formula, flow in diffusion.items()},
         }
-        jobs = [training_set, finetune, phases, *diffusion.values()]
+        jobs: list[Flow | Job] = [training_set, finetune, phases, *diffusion.values()]
         return Flow(jobs, output=output, name=f"{self.name} {system.key}")

@@ -36,7 +36,7 @@ DIFFUSION_FORMULAS: Final = ("Li3InCl6", "Li3In0.5Y0.5Br3Cl3")
 EXPECTED_COSTS: Final = {
     "enumeration": StageCost(4, 2),
     "thermodynamics": StageCost(6, 25),
-    "sampling": StageCost(2, 45),
+    "sampling": StageCost(5, 40),
     "labelling": StageCost(5, 15),
     "finetuning": StageCost(1, 120),
     "diffusion": StageCost(4, 300),
@@ -63,7 +63,8 @@ def quickstart_flow_maker() -> DisorderedElectrolyteFlowMaker:
                     temperature_k=800.0, time_step_fs=2.0, n_steps=500, thermostat=Thermostat.BUSSI, record_every=10
                 ),
                 frames=FrameChoice(n_frames=8, discard_ps=0.2),
-            )
+            ),
+            batch_size=6,
         ),
         label_maker=LabelMaker(static_maker=SurrogateStaticMaker()),
     )

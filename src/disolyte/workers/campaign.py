@@ -139,15 +139,20 @@ class Campaign:
             stored = ((launch or {}).get("action") or {}).get("stored_data", {})
             yield job.name, stored.get("_exception", {}).get("_stacktrace", "the worker left no traceback")
 
-    def start_workers(self, categories: Iterable[str], *, threads: int) -> None:
-        """Start one ``rlaunch`` process for each category, in the folder ``launches``.
+    def start_workers(self, categories: Iterable[str], *, threads: int) -> list[str]:
+        """Start one ``rlaunch`` process for each category given, in the folder ``launches``.
 
         Parameters
         ----------
         categories
-            Categories of jobs, or :data:`ANY_ROLE`.
+            Categories of jobs, or :data:`ANY_ROLE`; one that is given twice gets two workers.
         threads
             Threads of numerical libraries in each worker.
+
+        Returns
+        -------
+        list of str
+            Names of the processes in the registry.
         """
         launches = self.folder / "launches"
         launches.mkdir(exist_ok=True)
@@ -157,22 +162,22 @@ class Campaign:
             "MKL_NUM_THREADS": str(threads),
             "PYTHONUNBUFFERED": "1",
         }
-        for category in categories:
-            fworker = {
-                "name": f"{self.name}-{category}",
-                "category": "" if category == ANY_ROLE else category,
-                "query": "{}",
-            }
-            file = self.folder / f"fworker_{category}.yaml"
+        names = []
+        for number, category in enumerate(categories, start=1):
+            name = f"worker-{number}-{category}"
+            fworker = {"name": name, "category": "" if category == ANY_ROLE else category, "query": "{}"}
+            file = self.folder / f"fworker_{number}_{category}.yaml"
             dumpfn(fworker, file)
-            command = [
-                sys.executable,
-                "-m",
-                "disolyte.workers.rlaunch",
-                str(self.folder / "my_launchpad.yaml"),
-                str(file),
-            ]
-            self.registry.start(f"worker-{category}", [*command, str(os.getpid())], env=environment, cwd=launches)
+            launchpad = self.folder / "my_launchpad.yaml"
+            command = [sys.executable, "-m", "disolyte.workers.rlaunch", str(launchpad), str(file), str(os.getpid())]
+            self.registry.start(name, command, env=environment, cwd=launches)
+            names.append(name)
+        return names
+
+    def stop_workers(self, names: Iterable[str]) -> None:
+        """End worker processes; what they were running can be recovered."""
+        for name in names:
+            self.registry.stop(name)
 
     def watch(self, poll_s: float = 1.0) -> Iterator[list[JobState]]:
         """Yield the states of all jobs, time and again, until none can run any more.

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from jobflow import Flow, Job, Maker
 
@@ -24,6 +24,9 @@ FOREIGN_ROLES: Final[dict[str, Role]] = {
     "atomate2.forcefields.utils.ForceFieldMixin": Role.GPU,
 }
 """Roles of Makers that state none, by the dotted name of a base class."""
+
+
+FlowOrJob = TypeVar("FlowOrJob", Flow, Job)
 
 
 def role_of(maker: Maker | type[Maker] | None) -> Role:
@@ -71,11 +74,11 @@ def _makers_in(value: Any) -> Iterator[Maker]:
 
 
 def assign_workers(
-    flow: Flow | Job,
-    workers: Mapping[Role | str, Mapping[str, Any]],
+    flow: FlowOrJob,
+    workers: Mapping[Any, Mapping[str, Any]],
     *,
     by_name: Mapping[str, Role | str] | None = None,
-) -> Flow | Job:
+) -> FlowOrJob:
     """Give every job of a flow, and every job it will ever make, the manager configuration of its role.
 
     Parameters

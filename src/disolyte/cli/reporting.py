@@ -1,32 +1,22 @@
-"""``disolyte results``: what a run folder has found."""
+"""Print and write what a campaign has found."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from disolyte.cli.session import DEFAULT_FOLDER, read_campaign, readable_errors
+from disolyte.cli.session import read_campaign, readable_errors
 from disolyte.results.query import Results
 from disolyte.results.summary import CompositionSummary, summarise
 from disolyte.workers.campaign import Campaign
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the application."""
-    app.command()(results)
-
-
-def results(
-    folder: Annotated[Path, typer.Option(help="Run folder.")] = DEFAULT_FOLDER,
-    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
-    campaign: Annotated[str, typer.Option(help="Name of the campaign.")] = "quickstart",
-) -> None:
-    """Show stability, conductivity, activation energy and verdict of each composition."""
+def show_results(folder: Path, campaign: str, *, as_json: bool) -> None:
+    """Print what a run folder has found, as a table or as JSON."""
     with readable_errors(), read_campaign(campaign, folder) as opened:
         if as_json:
             rows = summarise(Results(opened.job_store(), opened.name))

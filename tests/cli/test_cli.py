@@ -1,0 +1,87 @@
+"""Commands as a user types them: errors are one paragraph, name the culprit, and leave nothing behind."""
+
+import json
+import re
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from disolyte.cli import app
+
+runner = CliRunner()
+
+
+def failure(*arguments):
+    outcome = runner.invoke(app, [str(argument) for argument in arguments])
+    assert outcome.exit_code == 1, outcome.output
+    assert "Traceback" not in outcome.output
+    return re.sub(r"\s+", " ", outcome.output)
+
+
+def test_help_needs_no_heavy_library():
+    code = (
+        "import sys; from typer.testing import CliRunner; from disolyte.cli import app;"
+        "heavy = ('torch', 'pymatgen', 'fireworks');"
+        "print(CliRunner().invoke(app, ['--help']).exit_code, [name for name in heavy if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split(maxsplit=1) == ["0", "[]\n"]
+
+
+def test_unreachable_mongodb(clean_dir):
+    message = failure("quickstart", "--mongodb-uri", "mongodb://someone:secret@127.0.0.1:9/lab")
+    assert "no MongoDB answered at mongodb://127.0.0.1:9/lab" in message
+    assert "secret" not in message
+
+
+def test_no_mongodb_uri(clean_dir):
+    assert "must begin with mongodb://" in failure("quickstart", "--mongodb-uri", "localhost")
+
+
+def test_folder_that_cannot_be_written_to(clean_dir):
+    (clean_dir / "file").write_text("")
+    assert "cannot write to the run folder" in failure("quickstart", "--folder", clean_dir / "file")
+
+
+def test_full_disk(clean_dir, monkeypatch):
+    import shutil
+
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10**9, 10**9, 10 * 1024**2))
+    message = failure("quickstart", "--folder", clean_dir / "run")
+    assert "10 MB are free" in message
+    assert "500 MB are needed" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        ("JOB_STORE: {docs_store: {type: MemoryStore}, additional_stores: {data: {type: MemoryStore}}}", "in memory"),
+        ("JOB_STORE: {docs_store: {type: MemoryStore}}", "additional store named 'data'"),
+        ("nothing: here", "no JOB_STORE"),
+    ],
+)
+def test_unfit_jobflow_configuration(clean_dir, content, complaint):
+    file = clean_dir / "mine.yaml"
+    file.write_text(content)
+    assert complaint in failure("quickstart", "--jobflow-config", file)
+
+
+def test_missing_jobflow_configuration(clean_dir):
+    assert "there is no jobflow configuration" in failure("quickstart", "--jobflow-config", "none.yaml")
+
+
+def test_results_of_no_run_folder(clean_dir):
+    assert "is no run folder; run 'disolyte quickstart'" in failure("results", "--folder", clean_dir)
+
+
+def test_results_of_an_empty_campaign(clean_dir):
+    pytest.importorskip("secantus")
+    from disolyte.cli.session import open_campaign
+
+    with open_campaign("quickstart", clean_dir / "run"):
+        pass
+    outcome = runner.invoke(app, ["results", "--json", "--folder", str(clean_dir / "run")])
+    assert outcome.exit_code == 0, outcome.output
+    assert json.loads(outcome.stdout) == []
