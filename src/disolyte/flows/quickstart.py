@@ -36,7 +36,7 @@ DIFFUSION_FORMULAS: Final = ("Li3InCl6", "Li3In0.5Y0.5Br3Cl3")
 EXPECTED_COSTS: Final = {
     "enumeration": StageCost(4, 2),
     "thermodynamics": StageCost(6, 25),
-    "sampling": StageCost(5, 40),
+    "sampling": StageCost(4, 40),
     "labelling": StageCost(5, 15),
     "finetuning": StageCost(1, 120),
     "diffusion": StageCost(4, 300),

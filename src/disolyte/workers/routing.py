@@ -102,8 +102,8 @@ def assign_workers(
         If a role is unknown, or a job needs a role that has no worker.
     """
     configurations = {_role(role): dict(config) for role, config in workers.items()}
-    makes = _make_functions(flow)
-    overrides = {text: _role(role) for text, role in (by_name or {}).items()}
+    makes: dict[Callable[..., Any], Role] = _make_functions(flow)
+    overrides: dict[str, Role] = {text: _role(role) for text, role in (by_name or {}).items()}
     for role in {Role.CPU, *makes.values(), *overrides.values()}:
         if role not in configurations:
             given = ", ".join(sorted(configurations)) or "none"
