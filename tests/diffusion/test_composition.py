@@ -161,6 +161,13 @@ def test_limits_stay_out_if_there_is_better(make_md):
     assert doc.arrhenius.n_points == 3
 
 
+def test_line_above_a_simulated_limit_gives_way_to_it(make_md):
+    doc = summarise(make_md(lambda t: true_d(t) if t > 850 else 1e-8))
+    assert doc.run_at(800.0).verdict == "upper_limit"
+    assert doc.reference_conductivity.source == "simulated"
+    assert doc.reference_conductivity.verdict == "upper_limit"
+
+
 def test_insulator_has_a_limit_and_no_line(make_md):
     doc = summarise(make_md(lambda t: 1e-9))
     assert doc.verdict == "upper_limit"

@@ -151,11 +151,19 @@ def _conductivities(
 
 
 def _reference(documents: list[DiffusionDoc], line: CompositionFit, temperature_k: float) -> ConductivityRow | None:
-    """Simulated if it converged, else on the line if there is one, else simulated as it is."""
+    """Simulated if it converged, else on the line if there is one, else simulated as it is.
+
+    A line that runs above the upper limit of a simulation at the same temperature gives way to the limit.
+    """
+    on_line = None if line.fit is None else _on_line(documents[0], line.fit, line, temperature_k)
     simulated = next((one for one in documents if abs(one.temperature_k - temperature_k) < 0.5), None)
-    if simulated is not None and (simulated.verdict is Verdict.CONVERGED or line.fit is None):
-        return _simulated(simulated, line)
-    return None if line.fit is None else _on_line(documents[0], line.fit, line, temperature_k)
+    if simulated is None:
+        return on_line
+    row = _simulated(simulated, line)
+    is_limit = simulated.verdict is Verdict.UPPER_LIMIT
+    if on_line is None or simulated.verdict is Verdict.CONVERGED:
+        return row
+    return row if is_limit and on_line.conductivity_s_per_cm > row.conductivity_s_per_cm else on_line
 
 
 def _simulated(one: DiffusionDoc, line: CompositionFit) -> ConductivityRow:
