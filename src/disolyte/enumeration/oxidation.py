@@ -146,7 +146,7 @@ def _common_states(name: str) -> tuple[int, ...]:
 
 def _known_states(name: str) -> tuple[int, ...]:
     element = Element(name)
-    return tuple(sorted({*element.icsd_oxidation_states, *element.common_oxidation_states, *element.oxidation_states}))
+    return tuple(sorted({*element.icsd_oxidation_states, *_common_states(name)}))
 
 
 def _likelihood(names: list[str], states: tuple[int, ...]) -> float:

@@ -28,6 +28,8 @@ MAX_ATTEMPTS = 60_000_000
 """Swaps tried in all, at most: large cells get fewer rounds."""
 QUIET_ROUNDS = 2
 """The search ends after so many rounds that bring nothing new among the lowest."""
+MARGIN = 200
+"""Orderings kept beyond those asked for, at least."""
 _EXPANDED_AT_ONCE = 250
 _MAX_EXPANSIONS = 400
 _NEIGHBOUR_CAPACITY = 400_000
@@ -53,20 +55,21 @@ def search_lowest(
         Seed.
     """
     landscape = _Landscape(problem, coulomb, columns)
-    pool = DistinctPool(problem, n)
+    # More are kept than are asked for: some low orderings are reached only by way of higher ones.
+    pool = DistinctPool(problem, n + max(MARGIN, n // 2))
     rng = np.random.default_rng(seed)
     expanded: set[bytes] = set()
     quiet = 0
     per_round = N_REPLICAS * N_STAGES * ATTEMPTS_PER_COLUMN * len(columns)
     for _ in range(min(MAX_ROUNDS, max(2, MAX_ATTEMPTS // per_round))):
-        before = {row.tobytes() for row in pool.lowest()[0]}
+        before = {row.tobytes() for row in pool.lowest()[0][:n]}
         _anneal_round(landscape, pool, rng)
         _expand(landscape, pool, expanded)
-        new = {row.tobytes() for row in pool.lowest()[0]} - before
+        new = {row.tobytes() for row in pool.lowest()[0][:n]} - before
         quiet = 0 if new else quiet + 1
         if quiet == QUIET_ROUNDS:
             break
-    rows, _, orders = pool.lowest()
+    rows, _, orders = (part[:n] for part in pool.lowest())
     return rows, landscape.energies_ev(rows), orders
 
 
