@@ -14,7 +14,8 @@ from jobflow import Flow, JobStore, run_locally
 from maggma.stores import MemoryStore
 
 from disolyte.errors import FinetuningError
-from disolyte.finetuning.finetune import Frames, finetune
+from disolyte.finetuning.finetune import finetune
+from disolyte.finetuning.inputs import Frames
 from disolyte.finetuning.makers import FinetuneMaker
 from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
 from disolyte.finetuning.process import run_training
@@ -113,7 +114,8 @@ def test_killed_run_goes_on_to_the_same_model(document, maker, dataset, clean_di
     (clean_dir / "test_support.py").write_text(
         textwrap.dedent("""
         from pathlib import Path
-        from disolyte.finetuning.finetune import Frames, finetune
+        from disolyte.finetuning.finetune import finetune
+        from disolyte.finetuning.inputs import Frames
         from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
         from disolyte.labelling.schema import DatasetDoc
         from disolyte.models import ModelSource, load_model

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from disolyte.errors import DatasetError, FinetuningError, ModelCoverageError
-from disolyte.finetuning.finetune import Frames, check_frames, compare_settings, mace_arguments
+from disolyte.finetuning.finetune import check_frames, compare_settings, mace_arguments
+from disolyte.finetuning.inputs import Frames
 from disolyte.finetuning.metrics import compare, head_errors, quantity_errors
 from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
 from disolyte.finetuning.reference_energies import estimate_e0s, given_e0s, least_squares_per_atom, model_e0s_ev

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -27,6 +27,12 @@ STAGE_TITLES: dict[str, str] = {
 }
 
 
+PRIOR_S: Final = 60.0
+"""Weight of the expected costs against those measured, in seconds."""
+LINE_INTERVAL_S: Final = 30.0
+"""Without a terminal, a line is written at least so often."""
+
+
 @dataclass
 class ProgressDisplay:
     """A table that keeps itself up to date on a terminal, and lines where there is none.
@@ -42,8 +48,10 @@ class ProgressDisplay:
     console: Console
     expected: Mapping[str, StageCost]
     _start: float = field(default_factory=time.monotonic, init=False)
-    _done_before: float | None = field(default=None, init=False)
+    _began: dict[str, float] = field(default_factory=dict, init=False)
+    _took: dict[str, float] = field(default_factory=dict, init=False)
     _line: str = field(default="", init=False)
+    _printed: float = field(default=0.0, init=False)
     _live: Live | None = field(default=None, init=False)
 
     def __enter__(self) -> Self:
@@ -65,8 +73,8 @@ class ProgressDisplay:
             return
         rows = [self._row(stage, jobs) for stage in self.expected]
         counts = ", ".join(f"{title} {done}/{total}" for title, done, total, *_ in rows)
-        if counts != self._line:
-            self._line = counts
+        if counts != self._line or time.monotonic() - self._printed > LINE_INTERVAL_S:
+            self._line, self._printed = counts, time.monotonic()
             line = f"{self._elapsed()}  {counts}; {self._time_left(jobs)} left"
             self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
@@ -97,18 +105,26 @@ class ProgressDisplay:
         return _clock(time.monotonic() - self._start)
 
     def _time_left(self, jobs: Sequence[JobState]) -> str:
-        done = whole = 0.0
-        for stage, cost in self.expected.items():
-            _, n_done, n_all, n_running, _ = self._row(stage, jobs)
-            done += cost.seconds * (n_done + 0.3 * n_running) / n_all
-            whole += cost.seconds
-        if self._done_before is None:
-            self._done_before = done
-        elapsed, gained = time.monotonic() - self._start, done - self._done_before
-        # Trust the expected costs at first, this machine's pace as it shows.
-        weight = min(gained / whole * 2, 1.0)
-        pace = weight * (elapsed / gained) + (1 - weight) if gained > 0 else 1.0
-        return f"about {_clock(max(whole - done, 0.0) * pace)}"
+        """Expected costs of what is left, corrected by this machine's pace so far."""
+        now = time.monotonic()
+        for stage in self.expected:
+            _, done, total, running, _ = self._row(stage, jobs)
+            if running:
+                self._began.setdefault(stage, now)
+            if done == total and stage in self._began:
+                self._took.setdefault(stage, now - self._began[stage])
+        expected = sum(self.expected[stage].seconds for stage in self._took)
+        pace = (sum(self._took.values()) + PRIOR_S) / (expected + PRIOR_S)
+        left = sum(self._seconds_left(stage, jobs, pace, now) for stage in self.expected)
+        return f"about {_clock(left)}"
+
+    def _seconds_left(self, stage: str, jobs: Sequence[JobState], pace: float, now: float) -> float:
+        _, done, total, running, _ = self._row(stage, jobs)
+        whole = self.expected[stage].seconds * pace
+        by_jobs = whole * (1 - done / total)
+        if not running:
+            return by_jobs
+        return min(by_jobs, max(whole - (now - self._began[stage]), 0.05 * whole))
 
 
 def _clock(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import logging
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from ase import Atoms
-from ase.io import write
 
 from disolyte.errors import DatasetError, FinetuningError
+from disolyte.finetuning.inputs import Frames, TrainingInputs, prepare_inputs
 from disolyte.finetuning.options import REPLAY_HEAD, TARGET_HEAD, FinetuneOptions, ReplayOptions
 from disolyte.finetuning.process import FinishedTraining, run_training
-from disolyte.finetuning.reference_energies import ReferenceEnergies, as_mace_argument, estimate_e0s, given_e0s
-from disolyte.finetuning.replay import ReplayFrames, make_replay
+from disolyte.finetuning.reference_energies import ReferenceEnergies, as_mace_argument
 from disolyte.models.architecture import default_dtype
 from disolyte.models.graphs import batch_graphs
 from disolyte.models.loaded import LoadedModel
@@ -27,18 +26,7 @@ from disolyte.models.schema import PackedModel, TrainingRecord
 if TYPE_CHECKING:
     import torch
 
-logger = logging.getLogger(__name__)
-
 _EXPORT_TOLERANCE_EV_PER_ATOM = 1e-4
-
-
-@dataclass(frozen=True)
-class Frames:
-    """Labelled frames for training; see :class:`~disolyte.labelling.schema.DatasetDoc` for the keys."""
-
-    train: list[Atoms]
-    valid: list[Atoms]
-    test: list[Atoms]
 
 
 @dataclass(frozen=True)
@@ -49,9 +37,7 @@ class FinetunedModel:
     multi_head: PackedModel
     heads: list[str]
     training: TrainingRecord
-    e0s: ReferenceEnergies
-    replay: ReplayFrames
-    replay_sha256: str
+    inputs: TrainingInputs
 
 
 def finetune(
@@ -92,22 +78,15 @@ def finetune(
     """
     check_frames(frames, options)
     foundation.check_elements(frames.train)
-    replayed = make_replay(foundation, frames.train, replay, seed=seed)
-    e0s = (
-        estimate_e0s(foundation, frames.train)
-        if options.isolated_atom_energies_ev is None
-        else given_e0s(foundation, frames.train, options.isolated_atom_energies_ev)
-    )
-    directory.mkdir(parents=True, exist_ok=True)
-    replay_sha256 = _write_inputs(foundation, frames, replayed, directory)
-    arguments = mace_arguments(options, e0s, seed=seed, device=foundation.device)
+    key = _key(options, replay, seed, foundation, fingerprint)
+    inputs = prepare_inputs(foundation, frames, options=options, replay=replay, seed=seed, directory=directory, key=key)
     finished = run_training(
-        arguments,
+        mace_arguments(options, inputs.e0s, seed=seed, device=foundation.device),
         target_head=TARGET_HEAD,
         directory=directory,
-        fingerprint=f"{fingerprint} {foundation.sha256} {replay_sha256}",
+        fingerprint=key,
     )
-    asked = asked_settings(options, foundation, n_train=len(frames.train) + len(replayed.train))
+    asked = asked_settings(options, foundation, n_train=len(frames.train) + len(inputs.replay.train))
     compare_settings(asked, finished.effective)
     module = _read_result(finished)
     single = select_head(module, TARGET_HEAD, name="fine-tuned model")
@@ -117,10 +96,14 @@ def finetune(
         multi_head=PackedModel.from_module(module),
         heads=[str(head) for head in finished.effective["heads"]],
         training=_record(asked, finished),
-        e0s=e0s,
-        replay=replayed,
-        replay_sha256=replay_sha256,
+        inputs=inputs,
     )
+
+
+def _key(options: FinetuneOptions, replay: ReplayOptions, seed: int, foundation: LoadedModel, fingerprint: str) -> str:
+    """Hash of everything that decides on the result."""
+    parts = [options.model_dump(), replay.model_dump(), seed, foundation.sha256, foundation.dtype, fingerprint]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def check_frames(frames: Frames, options: FinetuneOptions) -> None:
@@ -231,35 +214,6 @@ def _same(asked: object, used: object) -> bool:
     if isinstance(asked, float) and isinstance(used, int | float):
         return abs(asked - used) <= 1e-6 * max(abs(asked), 1e-12)
     return asked == used
-
-
-def _write_inputs(foundation: LoadedModel, frames: Frames, replay: ReplayFrames, directory: Path) -> str:
-    """Write frames and foundation into the run's folder; return the hash of the replay frames."""
-    import torch
-
-    files = {
-        "train": frames.train, "valid": frames.valid, "replay_train": replay.train, "replay_valid": replay.valid,
-    }  # fmt: skip
-    for name, content in files.items():
-        write(directory / f"{name}.xyz", _for_training(content), format="extxyz")
-    torch.save(foundation.module.cpu(), directory / "foundation.model")
-    foundation.module.to(foundation.device)
-    digest = hashlib.sha256()
-    for name in ("replay_train", "replay_valid"):
-        digest.update((directory / f"{name}.xyz").read_bytes())
-    return digest.hexdigest()
-
-
-def _for_training(frames: Sequence[Atoms]) -> list[Atoms]:
-    """Copies with the labels alone: other keys may mean something to mace."""
-    copies = []
-    for atoms in frames:
-        copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        copy.info["REF_energy"] = float(atoms.info["REF_energy"])
-        copy.info["REF_stress"] = np.reshape(np.asarray(atoms.info["REF_stress"], dtype=float), (3, 3))
-        copy.arrays["REF_forces"] = np.asarray(atoms.arrays["REF_forces"], dtype=float)
-        copies.append(copy)
-    return copies
 
 
 def _read_result(finished: FinishedTraining) -> torch.nn.Module:

@@ -11,7 +11,8 @@ from jobflow import Maker, job
 
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.errors import FinetuningError
-from disolyte.finetuning.finetune import FinetunedModel, Frames, finetune
+from disolyte.finetuning.finetune import FinetunedModel, finetune
+from disolyte.finetuning.inputs import Frames
 from disolyte.finetuning.metrics import compare, head_errors
 from disolyte.finetuning.options import REPLAY_HEAD, TARGET_HEAD, FinetuneOptions, ReplayOptions
 from disolyte.labelling.schema import DatasetDoc
@@ -113,7 +114,7 @@ def _content(result: FinetunedModel, frames: Frames, foundation: LoadedModel, da
         select_head(keeper, REPLAY_HEAD, name="fine-tuned"), name="replay", sha256="", dtype=foundation.dtype
     )
     parity = compare(target, held)
-    before = compare(foundation, held, e0_shifts_ev=result.e0s.shifts_ev)
+    before = compare(foundation, held, e0_shifts_ev=result.inputs.e0s.shifts_ev)
     return {
         "name": f"{foundation.name} fine-tuned on {dataset.label_method}",
         "sha256": result.single_head.sha256,
@@ -128,11 +129,16 @@ def _content(result: FinetunedModel, frames: Frames, foundation: LoadedModel, da
         "dataset_sha256": dataset.dataset_sha256,
         "label_method": dataset.label_method,
         "is_surrogate": dataset.is_surrogate,
-        "replay_sha256": result.replay_sha256,
+        "replay_sha256": result.inputs.replay_sha256,
         "training": result.training,
         "errors": [
             head_errors(parity, held, head=TARGET_HEAD, split=split),
-            head_errors(compare(replayed, result.replay.valid), result.replay.valid, head=REPLAY_HEAD, split="replay"),
+            head_errors(
+                compare(replayed, result.inputs.replay.valid),
+                result.inputs.replay.valid,
+                head=REPLAY_HEAD,
+                split="replay",
+            ),
         ],
         "foundation_errors": [head_errors(before, held, head=TARGET_HEAD, split=split)],
         "parity": parity.to_document(),

@@ -30,14 +30,14 @@ def main(run_file: Path) -> None:
     import torch
     from mace.cli import run_train
 
-    # Fusing kernels for each new shape costs more than it brings on networks of this size.
-    torch.jit.set_fusion_strategy([("DYNAMIC", 0)])
     loop: Any = TrainingLoop(directory=run_file.parent, target_head=run["target_head"])
     mace.tools.train = loop
     no_table: Any = _no_table
     run_train.create_error_table = no_table
     sys.argv = ["mace_run_train", *run["arguments"]]
-    run_train.main()
+    # TorchScript's optimiser costs seconds for each new shape, changes the last digits with them, and gains nothing.
+    with torch.jit.optimized_execution(False):  # noqa: FBT003
+        run_train.main()
 
 
 def _no_table(**_: object) -> str:

@@ -80,7 +80,7 @@ def quickstart_flow_maker() -> DisorderedElectrolyteFlowMaker:
             temperatures_k=(800.0, 1000.0, 1200.0),
             supercell=(2, 1, 1),
             schedule=MDSchedule(
-                lengths=LengthRule.uniform(length_ps=10.0, discard_ps=1.0),
+                lengths=LengthRule.uniform(length_ps=16.0, discard_ps=1.0),
                 time_step_fs=2.0,
                 thermostat=Thermostat.BUSSI,
                 record_interval_fs=20.0,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -94,7 +95,8 @@ def build_module(architecture: dict[str, Any], weights: bytes) -> torch.nn.Modul
     gate = arguments["gate"]
     arguments["gate"] = None if gate is None else mace_modules.gate_dict[gate]
     state = {name: torch.from_numpy(array) for name, array in unpack_weights(weights).items()}
-    with default_dtype(architecture["dtype"]):
+    with default_dtype(architecture["dtype"]), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning)  # e3nn's, about its own TorchScript
         module = mace_modules.ScaleShiftMACE(**arguments)
         try:
             module.load_state_dict(state, strict=True)

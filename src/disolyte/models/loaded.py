@@ -146,6 +146,8 @@ class LoadedModel:
         dict
             ``energy`` (n,), ``forces`` (all atoms, 3) and, if asked for, ``stress`` (n, 3, 3), as torch tensors.
         """
+        import torch
+
         graph = batch_graphs(
             structures,
             r_max_ang=self.r_max_ang,
@@ -154,7 +156,9 @@ class LoadedModel:
             device=self.device,
             dtype=self._torch_dtype,
         )
-        return self.module(graph, training=False, compute_force=True, compute_stress=stress)
+        # TorchScript's optimiser takes seconds at the first calls, changes the last digits with them, and gains nothing.
+        with torch.jit.optimized_execution(False):  # noqa: FBT003
+            return self.module(graph, training=False, compute_force=True, compute_stress=stress)
 
     def calculator(self) -> Calculator:
         """ASE calculator of this model, for one structure at a time."""

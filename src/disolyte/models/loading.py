@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from typing import TYPE_CHECKING, Final
 
 from disolyte.errors import InputError, ModelIntegrityError
@@ -91,7 +92,8 @@ def select_head(module: torch.nn.Module, head: str | None, *, name: str) -> torc
 
     from disolyte.models.architecture import default_dtype
 
-    with default_dtype(str(next(module.parameters()).dtype).removeprefix("torch.")):
+    with default_dtype(str(next(module.parameters()).dtype).removeprefix("torch.")), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=UserWarning)  # e3nn's and mace's, about themselves
         return remove_pt_head(module, head).eval()
 
 

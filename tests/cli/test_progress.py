@@ -1,0 +1,51 @@
+"""What the progress display says."""
+
+import io
+import re
+
+from rich.console import Console
+
+from disolyte.cli import progress
+from disolyte.cli.progress import ProgressDisplay
+from disolyte.flows.costs import StageCost
+from disolyte.workers.campaign import JobState
+
+COSTS = {"sampling": StageCost(2, 100.0), "diffusion": StageCost(4, 300.0)}
+
+
+def jobs(sampling, diffusion):
+    states = [("sampling", state) for state in sampling] + [("diffusion", state) for state in diffusion]
+    return [JobState(i, stage, state, stage, None) for i, (stage, state) in enumerate(states)]
+
+
+def seconds_left(line):
+    minutes, seconds = re.search(r"about (\d+):(\d+) left", line).groups()
+    return 60 * int(minutes) + int(seconds)
+
+
+def test_lines_without_a_terminal(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    output = io.StringIO()
+    with ProgressDisplay(Console(file=output, width=200), COSTS) as display:
+        display.update(jobs(["RUNNING", "WAITING"], []))
+        clock[0] = 10.0
+        display.update(jobs(["RUNNING", "WAITING"], []))
+        clock[0] = 200.0
+        display.update(jobs(["COMPLETED", "COMPLETED"], ["RUNNING"]))
+    first, second = output.getvalue().splitlines()
+    assert "sample by MD 0/2, diffusion MD 0/4" in first
+    assert seconds_left(first) == 400
+    assert "sample by MD 2/2, diffusion MD 0/4" in second
+    assert seconds_left(second) == int(300 * (200 + 60) / (100 + 60)), "twice as slow as expected so far"
+
+
+def test_table_on_a_terminal():
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=100, color_system=None)
+    with ProgressDisplay(console, COSTS) as display:
+        display.update(jobs(["COMPLETED", "FIZZLED"], []))
+    text = output.getvalue()
+    assert "1 failed" in text
+    assert "1/2" in text
+    assert "elapsed" in text
