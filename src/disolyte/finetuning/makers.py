@@ -113,6 +113,7 @@ def _content(result: FinetunedModel, frames: Frames, foundation: LoadedModel, da
     replayed = LoadedModel(
         select_head(keeper, REPLAY_HEAD, name="fine-tuned"), name="replay", sha256="", dtype=foundation.dtype
     )
+    kept = result.inputs.replay.valid
     parity = compare(target, held)
     before = compare(foundation, held, e0_shifts_ev=result.inputs.e0s.shifts_ev)
     return {

@@ -156,7 +156,7 @@ class LoadedModel:
             device=self.device,
             dtype=self._torch_dtype,
         )
-        # TorchScript's optimiser takes seconds at the first calls, changes the last digits with them, and gains nothing.
+        # TorchScript's optimiser takes seconds at the first calls, changes last digits with them, and gains nothing.
         with torch.jit.optimized_execution(False):  # noqa: FBT003
             return self.module(graph, training=False, compute_force=True, compute_stress=stress)
 
