@@ -134,12 +134,7 @@ def _content(result: FinetunedModel, frames: Frames, foundation: LoadedModel, da
         "training": result.training,
         "errors": [
             head_errors(parity, held, head=TARGET_HEAD, split=split),
-            head_errors(
-                compare(replayed, result.inputs.replay.valid),
-                result.inputs.replay.valid,
-                head=REPLAY_HEAD,
-                split="replay",
-            ),
+            head_errors(compare(replayed, kept), kept, head=REPLAY_HEAD, split="replay"),
         ],
         "foundation_errors": [head_errors(before, held, head=TARGET_HEAD, split=split)],
         "parity": parity.to_document(),
