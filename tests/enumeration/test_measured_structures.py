@@ -37,11 +37,11 @@ def test_each_is_counted_or_refused_with_a_remedy(rounding):
             assert space.n_distinct * space.group_order >= space.n_raw, name
         except CompositionError as error:
             assert rounding == "refuse", name
-            assert "nearest realisable" in str(error), name
-            assert "Supercells of the input cell that would do" in str(error) or "No supercell" in str(error), name
+            assert "nearest realisable" in str(error), name  # noqa: PT017
+            assert "Supercells of the input cell that would do" in str(error) or "No supercell" in str(error), name  # noqa: PT017
             outcomes["refused"] += 1
         except StructureError as error:
-            assert structure.is_ordered, f"{name}: {error}"
+            assert structure.is_ordered, f"{name}: {error}"  # noqa: PT017
             outcomes["ordered"] += 1
         else:
             check_occupancies(name, structure, space)
@@ -89,7 +89,7 @@ def test_orderings_of_low_energy_of_each():
             space = OrderingSpace.from_structure(structure, rounding="nearest")
             lowest = space.lowest_energy(20)
         except DisolyteError as error:
-            assert str(error), name
+            assert str(error), name  # noqa: PT017
             continue
         assert len({row.tobytes() for row in lowest.occupations}) == min(20, space.n_distinct), name
         ranked += 1

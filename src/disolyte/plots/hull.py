@@ -204,9 +204,13 @@ def _scatter_compositions(
             f"none of the values belongs to a composition of the map: {[row.formula for row in hull.rows]}"
         )
     low, high = min(known.values()), max(known.values())
-    spread = (low, high) if high > low else ((low / 2, low * 2) if log_scale else (low - 0.5, low + 0.5))
+    if log_scale:
+        spread = (low, high) if high > low else (low / 2, low * 2)
+    else:
+        low = min(low, 0.0)
+        spread = (low, high if high > low else low + 1.0)
     mappable = ScalarMappable((LogNorm if log_scale else Normalize)(*spread), SEQUENTIAL)
-    decimals = max(0, 1 - math.floor(math.log10(max(abs(high), abs(low), 1e-12))))
+    decimals = min(2, max(0, 1 - math.floor(math.log10(max(abs(high), abs(low), 1e-3)))))
     for row in hull.rows:
         value = known.get(row.formula)
         place = [[share] for share in row.shares]

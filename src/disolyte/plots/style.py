@@ -84,6 +84,11 @@ def plain_log_ticks(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
+def set_title(figure: Figure, text: str) -> None:
+    """Title above all panels, on as many lines as it needs."""
+    figure.suptitle("\n".join(textwrap.wrap(text, width=int(figure.get_figwidth() * 12))), fontsize=9.5)
+
+
 def note_caveats(figure: Figure, caveats: Sequence[str]) -> None:
     """Say below the figure what a reader must know before using its numbers."""
     if caveats:

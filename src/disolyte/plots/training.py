@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from disolyte.errors import InputError
 from disolyte.models.schema import HeadErrors, ModelDoc, ParityData, QuantityErrors
-from disolyte.plots.style import COLOURS, FAINT, INK, PAGE_IN, new_figure, note_caveats, plain_log_ticks, styled
+from disolyte.plots.style import COLOURS, FAINT, INK, PAGE_IN, new_figure, note_caveats, plain_log_ticks, set_title, styled
 
 MAX_POINTS = 20_000
 """Points drawn in one panel; of more, a regular subset is drawn."""
@@ -49,8 +49,7 @@ def plot_parity(doc: ModelDoc) -> Figure:
     if doc.parity.stresses_ev_per_ang3 is not None:
         _draw_stresses(axes[2], doc.parity.stresses_ev_per_ang3.to_array())
         _write_errors(axes[2], "stress_rmse_ev_per_ang3", "meV/Å³", before, after)
-    surrogate = f" (labels: {doc.label_method})" if doc.label_method else ""
-    figure.suptitle(f"{doc.name}, test frames{surrogate}", fontsize=9.5)
+    set_title(figure, f"{doc.name}: test frames")
     note_caveats(figure, doc.caveats)
     return figure
 
@@ -88,7 +87,7 @@ def plot_training(doc: ModelDoc) -> Figure:
         panel.set_ylabel(label)
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes[0].legend()
-    figure.suptitle(f"{doc.name}, validation frames", fontsize=9.5)
+    set_title(figure, f"{doc.name}: validation frames")
     note_caveats(figure, doc.caveats)
     return figure
 

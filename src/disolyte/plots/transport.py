@@ -108,7 +108,7 @@ def plot_msd(doc: TransportDoc) -> Figure:
             framework.plot(curves.framework_lag_fs / 1e3, largest, style, color=colour, label=label)
     for axes, title in (
         (mobile, f"{doc.mobile.element}, bars: range of the fit"),
-        (framework, "framework, the element that moves most"),
+        (framework, "framework, fastest element"),
     ):
         axes.set_xscale("log")
         axes.set_yscale("log")

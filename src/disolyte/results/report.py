@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FIGURE_DPI: Final = 200
+WIDE_IN: Final = 7.5
+"""Figures wider than this take the whole width of the page."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class ReportFigure:
     title: str
     caption: str
     image: str
+    is_wide: bool
 
 
 def render_report(results: Results) -> str:
@@ -95,7 +98,7 @@ def _encode(title: str, caption: str, figure: Figure) -> ReportFigure:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=FIGURE_DPI)
     encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return ReportFigure(title, caption, f"data:image/png;base64,{encoded}")
+    return ReportFigure(title, caption, f"data:image/png;base64,{encoded}", is_wide=figure.get_figwidth() > WIDE_IN)
 
 
 def _formula_markup(formula: str) -> Markup:
