@@ -8,6 +8,7 @@ from jobflow import Flow, Maker
 
 from disolyte.enumeration.makers import EnumerationMaker
 from disolyte.labelling.makers import DatasetMaker, LabelMaker
+from disolyte.models.coverage import check_coverage
 from disolyte.sampling.makers import SamplingMaker
 from disolyte.systems import DisorderedSystem, disordered_structure
 from disolyte.thermodynamics.makers import HullSelectionMaker, RankingMaker
@@ -63,8 +64,12 @@ class TrainingSetFlowMaker(Maker):
             If the grid is empty or the end members do not span it.
         OxidationStateError
             If a composition is not neutral.
+        ModelCoverageError
+            If the foundation model was not made for an element.
         """
         system.check()
+        for maker in (self.ranking_maker, self.sampling_maker.sampler):
+            check_coverage(maker.foundation, system.elements)
         jobs, rankings = [], []
         for point in system.points():
             enumerate_job = self.enumeration_maker.make(
