@@ -4,10 +4,11 @@ Consumes disordered structures (partial occupancies); produces :class:`Enumerati
 is :class:`OrderingSpace`, which works without any workflow.
 """
 
+from disolyte.enumeration.batches import OrderingBatch, RankedOrderings
 from disolyte.enumeration.composition import Rounding
 from disolyte.enumeration.problem import Weighting
 from disolyte.enumeration.schema import BigInt, EnumerationDoc, OrderingSet
-from disolyte.enumeration.space import OrderingBatch, OrderingSpace, RankedOrderings
+from disolyte.enumeration.space import OrderingSpace
 
 __all__ = [
     "BigInt",

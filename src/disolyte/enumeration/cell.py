@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Structure
+from pymatgen.core import Lattice, Structure, get_el_sp
 
 from disolyte.enumeration.composition import Occupancies, OccupancyChange, Rounding, resolve_counts
 from disolyte.enumeration.disorder import SiteKind, read_site_kinds
 from disolyte.enumeration.lattice import IntMatrix, SupercellLike, integer_determinant, parse_supercell
 from disolyte.enumeration.symmetry import ParentCrystal, SupercellSymmetry, build_supercell, find_parent_crystal
+from disolyte.errors import InputError
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,3 +179,30 @@ def _group_sites(kinds: list[SiteKind], parent: ParentCrystal) -> list[tuple[str
         numbers[stem] = numbers.get(stem, 0) + 1
         named.append((kind.pool or f"{stem} {numbers[stem]}", members))
     return named
+
+
+def order_structure(cell: DisorderedCell, occupation: NDArray[np.int8]) -> Structure:
+    """Ordered structure of one ordering: vacancies left out, species as in the disordered structure.
+
+    Parameters
+    ----------
+    cell
+        The cell.
+    occupation
+        Index of the species on every site, shape (n_sites,).
+
+    Raises
+    ------
+    InputError
+        If the occupation has another shape, or names a species that a site does not hold.
+    """
+    occupation = np.asarray(occupation)
+    if occupation.shape != (cell.n_sites,):
+        raise InputError(
+            f"an occupation has shape ({cell.n_sites},), one species index per site, not {occupation.shape}"
+        )
+    if any(not 0 <= k < len(species) for k, species in zip(occupation, cell.site_species, strict=True)):
+        raise InputError("an occupation names a species that its site does not hold: see site_species")
+    chosen = [species[k] for k, species in zip(occupation, cell.site_species, strict=True)]
+    kept = [site for site, name in enumerate(chosen) if name]
+    return Structure(Lattice(cell.lattice_ang), [get_el_sp(chosen[site]) for site in kept], cell.frac_coords[kept])

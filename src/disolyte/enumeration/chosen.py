@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disolyte.blobs import Blob
+from disolyte.enumeration.batches import OrderingBatch, RankedOrderings
 from disolyte.enumeration.schema import OrderingSet
-from disolyte.enumeration.space import OrderingBatch, OrderingSpace, RankedOrderings
+from disolyte.enumeration.space import OrderingSpace
 
 
 class ChosenOrderings(NamedTuple):

@@ -6,6 +6,7 @@ background, so that charged cells have the energy that pymatgen's ``EwaldSummati
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
@@ -127,3 +128,27 @@ class CoulombEnergies:
             charges = self.charges(self.varying, np.asarray(occupations[start : start + 8192])[:, self.varying])
             energies[start : start + 8192] = np.einsum("ni,ni->n", charges @ self._inner + field, charges)
         return energies + self.fixed_energy_ev
+
+
+def build_coulomb(
+    lattice_ang: NDArray[np.float64],
+    frac_coords: NDArray[np.float64],
+    site_species: Sequence[tuple[str, ...]],
+    states: Mapping[str, float],
+) -> CoulombEnergies:
+    """Energies of the orderings of a cell.
+
+    Parameters
+    ----------
+    lattice_ang, frac_coords
+        The cell: vectors as rows (3, 3), and the sites' coordinates (n_sites, 3).
+    site_species
+        Species that may sit on each site; ``""`` is a vacancy, fixed sites have one.
+    states
+        Charge of each species.
+    """
+    charges = np.zeros((len(site_species), max(len(species) for species in site_species)))
+    for site, species in enumerate(site_species):
+        charges[site, : len(species)] = [states.get(name, 0.0) for name in species]
+    fixed = np.array([len(species) == 1 for species in site_species])
+    return CoulombEnergies(pair_matrix_ev(lattice_ang, frac_coords), charges, fixed)

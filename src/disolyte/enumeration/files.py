@@ -8,7 +8,8 @@ from pathlib import Path
 
 from pymatgen.core import Structure
 
-from disolyte.enumeration.space import OrderingSpace, RankedOrderings
+from disolyte.enumeration.batches import RankedOrderings
+from disolyte.enumeration.space import OrderingSpace
 from disolyte.errors import RunFolderError, StructureError
 
 

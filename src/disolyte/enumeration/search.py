@@ -69,8 +69,8 @@ def search_lowest(
         quiet = 0 if new else quiet + 1
         if quiet == QUIET_ROUNDS:
             break
-    rows, _, orders = (part[:n] for part in pool.lowest())
-    return rows, landscape.energies_ev(rows), orders
+    rows, _, orders = pool.lowest()
+    return rows[:n], landscape.energies_ev(rows[:n]), orders[:n]
 
 
 def _anneal_round(landscape: _Landscape, pool: DistinctPool, rng: np.random.Generator) -> None:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import Composition, Lattice, Structure, get_el_sp
+from pymatgen.core import Composition, Structure
 
-from disolyte.enumeration.cell import DisorderedCell, build_disordered_cell
+from disolyte.enumeration.batches import OrderingBatch, RankedOrderings
+from disolyte.enumeration.cell import DisorderedCell, build_disordered_cell, order_structure
 from disolyte.enumeration.composition import OccupancyChange, Rounding
 from disolyte.enumeration.crystals import crystal_keys
 from disolyte.enumeration.diversity import pair_correlations, pick_farthest
-from disolyte.enumeration.ewald import CoulombEnergies, pair_matrix_ev
+from disolyte.enumeration.ewald import CoulombEnergies, build_coulomb
 from disolyte.enumeration.isovalent import IsovalentReduction
 from disolyte.enumeration.lattice import SupercellLike
 from disolyte.enumeration.lowest import (
@@ -30,28 +30,6 @@ from disolyte.errors import InputError
 
 _POOL_PER_CHOICE = 10
 """Random orderings among which each diverse one is chosen."""
-
-
-class OrderingBatch(NamedTuple):
-    """Distinct orderings."""
-
-    occupations: NDArray[np.int8]
-    """Index into ``site_species`` of every site, shape (n, n_sites); fixed sites are 0."""
-    degeneracies: NDArray[np.int64]
-    """Number of orderings of the cell that each one stands for, shape (n,)."""
-
-
-class RankedOrderings(NamedTuple):
-    """Distinct orderings by energy."""
-
-    occupations: NDArray[np.int8]
-    """Index into ``site_species`` of every site, shape (n, n_sites)."""
-    energies_ev: NDArray[np.float64]
-    """Energies, eV per cell, ascending, shape (n,)."""
-    degeneracies: NDArray[np.int64]
-    """Number of orderings of the cell that each one stands for, shape (n,)."""
-    exhaustive: bool
-    """Whether all orderings were looked at; otherwise they come from a search."""
 
 
 class OrderingSpace:
@@ -168,9 +146,7 @@ class OrderingSpace:
         for rows, orders in self.problem.iter_rows(chunk_size):
             yield OrderingBatch(self._full_rows(rows), self.problem.order // orders)
 
-    def sample_orderings(
-        self, n: int, *, seed: int = 0, weighting: Weighting | str = Weighting.UNIFORM
-    ) -> OrderingBatch:
+    def sample_orderings(self, n: int, seed: int = 0, weighting: Weighting | str = Weighting.UNIFORM) -> OrderingBatch:
         """Random distinct orderings, without repetition.
 
         Parameters
@@ -199,8 +175,8 @@ class OrderingSpace:
     def lowest_energy(
         self,
         n: int = 2000,
-        *,
         seed: int = 0,
+        *,
         energy: EnergyFunction | None = None,
         exhaustive_limit: int | None = None,
     ) -> RankedOrderings:
@@ -235,7 +211,7 @@ class OrderingSpace:
         degeneracies = self.problem.order // found.stabiliser_orders
         return RankedOrderings(self._full_rows(found.rows), found.energies_ev, degeneracies, found.exhaustive)
 
-    def diverse_orderings(self, n: int, *, seed: int = 0, beside: NDArray[np.int8] | None = None) -> OrderingBatch:
+    def diverse_orderings(self, n: int, seed: int = 0, *, beside: NDArray[np.int8] | None = None) -> OrderingBatch:
         """Distinct orderings as unlike as possible, chosen among uniform random ones.
 
         Unlikeness is measured by the numbers of pairs of species at every distance.
@@ -283,13 +259,8 @@ class OrderingSpace:
         OxidationStateError
             If charges are missing.
         """
-        states = self.oxidation_states.values
-        width = max(len(species) for species in self.site_species)
-        charges = np.zeros((self.n_sites, width))
-        for site, species in enumerate(self.site_species):
-            charges[site, : len(species)] = [states.get(name, 0.0) for name in species]
-        fixed = np.array([len(species) == 1 for species in self.site_species])
-        return CoulombEnergies(pair_matrix_ev(self.cell.lattice_ang, self.cell.frac_coords), charges, fixed)
+        cell = self.cell
+        return build_coulomb(cell.lattice_ang, cell.frac_coords, cell.site_species, self.oxidation_states.values)
 
     def energies_ev(self, occupations: NDArray[np.int8]) -> NDArray[np.float64]:
         """Ewald energies, eV per cell, of occupations of shape (n, n_sites)."""
@@ -308,18 +279,7 @@ class OrderingSpace:
         InputError
             If it has another shape, or names a species that a site does not hold.
         """
-        occupation = np.asarray(occupation)
-        if occupation.shape != (self.n_sites,):
-            raise InputError(
-                f"an occupation has shape ({self.n_sites},), one species index per site, not {occupation.shape}"
-            )
-        if any(not 0 <= k < len(species) for k, species in zip(occupation, self.site_species, strict=True)):
-            raise InputError("an occupation names a species that its site does not hold: see site_species")
-        chosen = [species[k] for k, species in zip(occupation, self.site_species, strict=True)]
-        kept = [site for site, name in enumerate(chosen) if name]
-        return Structure(
-            Lattice(self.cell.lattice_ang), [get_el_sp(chosen[site]) for site in kept], self.cell.frac_coords[kept]
-        )
+        return order_structure(self.cell, occupation)
 
     def n_formula_units(self, formula: str) -> float:
         """Formula units in the supercell."""

@@ -91,7 +91,25 @@ def find_parent_crystal(
     images, shifts = _site_images(
         rotations, translations, coords[first], kinds_array[first], primitive_lattice, symprec
     )
+    _check_closure(rotations, images, shifts, symprec)
     return ParentCrystal(cell, site_class, site_shift, rotations, images, shifts)
+
+
+def _check_closure(
+    rotations: NDArray[np.int64], images: NDArray[np.int64], shifts: NDArray[np.int64], symprec: float
+) -> None:
+    """The product of any two operations is one of them, up to a lattice vector."""
+    by_rotation = {rotation.tobytes(): op for op, rotation in enumerate(rotations)}
+    closed = len(by_rotation) == len(rotations)
+    for op, rotation in enumerate(rotations):
+        products = [by_rotation.get((rotation @ other).tobytes(), -1) for other in rotations]
+        if not closed or -1 in products:
+            raise StructureError(_advice("the operations found do not form a group", symprec))
+        displaced = shifts @ rotation.T + shifts[op, images] - shifts[products]
+        closed &= np.array_equal(images[op, images], images[products])
+        closed &= bool(np.all(displaced == displaced[:, :1]))
+    if not closed:
+        raise StructureError(_advice("the operations found do not form a group", symprec))
 
 
 def _advice(problem: str, symprec: float) -> str:
