@@ -261,7 +261,7 @@ def test_document_through_a_job_store_gives_the_same_forces(job_store, clean_dir
     for ours, theirs in zip(
         again.predict(frames).forces_ev_per_ang, model.predict(frames).forces_ev_per_ang, strict=True
     ):
-        np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-10)
 
 
 def test_document_with_other_weights_is_refused():
@@ -292,3 +292,15 @@ def test_source_survives_json():
 
     source = ModelSource(path="a/b.model", sha256="1" * 64)
     assert json.loads(json.dumps(source, cls=MontyEncoder), cls=MontyDecoder) == source
+
+
+def test_compiled_network_agrees_and_loading_again_costs_nothing(frames):
+    first = load_model(ModelSource(name=SHIPPED), dtype="float32")
+    plain = first.evaluate([frames[0]], stress=True)
+    before = {key: plain[key].detach().numpy() for key in ("energy", "forces", "stress")}
+    first.compile()
+    after = first.evaluate([frames[0]], stress=True)
+    for key, value in before.items():
+        np.testing.assert_allclose(after[key].detach().numpy(), value, rtol=1e-5, atol=2e-6)
+    assert load_model(ModelSource(name=SHIPPED), dtype="float32") is first
+    assert load_model(ModelSource(name=SHIPPED), dtype="float64") is not first

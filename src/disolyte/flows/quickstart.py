@@ -77,7 +77,7 @@ def quickstart_flow_maker() -> DisorderedElectrolyteFlowMaker:
         ),
         phase_diagram_maker=PhaseDiagramMaker(dtype="float32"),
         diffusion_maker=DiffusionMaker(
-            temperatures_k=(800.0, 1000.0, 1200.0),
+            temperatures_k=(600.0, 700.0, 800.0),
             supercell=(2, 1, 1),
             schedule=MDSchedule(
                 lengths=LengthRule.uniform(length_ps=16.0, discard_ps=1.0),

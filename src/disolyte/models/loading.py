@@ -7,6 +7,7 @@ import warnings
 from typing import TYPE_CHECKING, Final
 
 from disolyte.errors import InputError, ModelIntegrityError
+from disolyte.models.architecture import build_module, default_dtype
 from disolyte.models.loaded import LoadedModel
 from disolyte.models.schema import ModelDoc, PackedModel
 from disolyte.models.sources import SHIPPED, ModelFile, ModelSource, find_model_file
@@ -18,10 +19,17 @@ SMALL_MODEL_CAVEAT: Final = "energies from the small reference model, not for sc
 """Caveat of everything that rests on the model shipped in this package."""
 
 
+_MOST_BUILT: Final = 4
+_built: dict[tuple[object, ...], LoadedModel] = {}
+"""The models built last in this process, by content and use."""
+
+
 def load_model(
     source: ModelSource | ModelDoc, *, device: str = "cpu", dtype: str = "float32", head: str | None = None
 ) -> LoadedModel:
     """Load one head of a model.
+
+    Loading the same content again gives the same object: do not change its weights.
 
     Parameters
     ----------
@@ -45,30 +53,34 @@ def load_model(
         If there is no such head, or there are several and none is named.
     """
     if isinstance(source, ModelDoc):
-        return _load_document(source, device=device, dtype=dtype, head=head)
+        other_head = head not in (None, source.head) and source.multi_head is not None
+        packed = source.multi_head if other_head and source.multi_head is not None else source.single_head
+        return _build(packed, head, source.name, source.sha256, source.caveats, device, dtype)
     file = find_model_file(source)
+    head = head or source.head
     if file.is_pickle:
-        module, sha256 = _unpickle(file), file.sha256
-    else:
-        packed = PackedModel.read(file.path)
-        if source.sha256 is not None and source.sha256.lower() != packed.sha256:
-            raise ModelIntegrityError(
-                f"{file.path} holds a model of SHA-256 {packed.sha256}, asked for is {source.sha256}"
-            )
-        module, sha256 = packed.to_module(), packed.sha256
-    module = select_head(module, head or source.head, name=source.name)
+        module = select_head(_unpickle(file), head, name=source.name)
+        return LoadedModel(module, name=source.name, sha256=file.sha256, device=device, dtype=dtype)
+    packed = PackedModel.read(file.path)
+    if source.sha256 is not None and source.sha256.lower() != packed.sha256:
+        raise ModelIntegrityError(f"{file.path} holds a model of SHA-256 {packed.sha256}, asked for is {source.sha256}")
     caveats = [SMALL_MODEL_CAVEAT] if source.name == SHIPPED else []
-    return LoadedModel(module, name=source.name, sha256=sha256, caveats=caveats, device=device, dtype=dtype)
+    return _build(packed, head, source.name, packed.sha256, caveats, device, dtype)
 
 
-def _load_document(document: ModelDoc, *, device: str, dtype: str, head: str | None) -> LoadedModel:
-    if head is None or head == document.head or document.multi_head is None:
-        module = select_head(document.single_head.to_module(), head, name=document.name)
-    else:
-        module = select_head(document.multi_head.to_module(), head, name=document.name)
-    return LoadedModel(
-        module, name=document.name, sha256=document.sha256, caveats=document.caveats, device=device, dtype=dtype
-    )
+def _build(
+    packed: PackedModel, head: str | None, name: str, sha256: str, caveats: list[str], device: str, dtype: str
+) -> LoadedModel:
+    """Build a model, or take the one built before from the same content: building costs more than a hundred steps."""
+    weights = packed.checked_weights()
+    key = (packed.sha256, head, name, sha256, tuple(caveats), device, dtype)
+    if key not in _built:
+        module = select_head(build_module(packed.architecture, weights), head, name=name)
+        model = LoadedModel(module, name=name, sha256=sha256, caveats=caveats, device=device, dtype=dtype)
+        while len(_built) >= _MOST_BUILT:
+            _built.pop(next(iter(_built)))
+        _built[key] = model
+    return _built[key]
 
 
 def select_head(module: torch.nn.Module, head: str | None, *, name: str) -> torch.nn.Module:
@@ -89,8 +101,6 @@ def select_head(module: torch.nn.Module, head: str | None, *, name: str) -> torc
     if head is None:
         raise InputError(f"model {name!r} has the heads {', '.join(heads)}; say which with head=...")
     from mace.tools.scripts_utils import remove_pt_head
-
-    from disolyte.models.architecture import default_dtype
 
     with default_dtype(str(next(module.parameters()).dtype).removeprefix("torch.")), warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=UserWarning)  # e3nn's and mace's, about themselves

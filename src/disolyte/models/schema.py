@@ -52,13 +52,23 @@ class PackedModel(Record):
         ModelIntegrityError
             If the content does not match its hash.
         """
+        return build_module(self.architecture, self.checked_weights())
+
+    def checked_weights(self) -> bytes:
+        """Weights, once architecture and weights were compared with the recorded hash.
+
+        Raises
+        ------
+        ModelIntegrityError
+            If they do not match.
+        """
         weights = self.weights.to_bytes()
         found = model_sha256(self.architecture, weights)
         if found != self.sha256:
             raise ModelIntegrityError(
                 f"the model's content has SHA-256 {found}, recorded is {self.sha256}: it is corrupt"
             )
-        return build_module(self.architecture, weights)
+        return weights
 
     def write(self, path: Path | str) -> Path:
         """Write ``path`` (weights, ``.npz``) and a ``.json`` of the same name (architecture and hash) beside it."""
