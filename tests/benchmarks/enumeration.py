@@ -1,7 +1,8 @@
 """Speed and memory of the enumeration: one JSON line per case.
 
 Run ``python tests/benchmarks/enumeration.py [case …]``. Every case runs twice in a process of its own: first with an
-empty cache of compiled functions (``first_seconds``, which counts the compiling), then again (``seconds``). Times are
+empty cache of compiled functions (``first_seconds``, which counts the compiling), then again (``seconds``); the cases
+``liybc`` and ``measured_structures`` run once, with an empty cache. Times are
 wall times from the disordered structure to the result, without Python's imports; ``peak_mb`` is the largest resident
 set of the whole process, imports included.
 """
@@ -276,8 +277,8 @@ def main(names):
         with tempfile.TemporaryDirectory() as cache:
             first = run_apart(name, cache)
             result = first if name in once or "failed" in first else run_apart(name, cache)
-        result["first_seconds"] = first.get("seconds")  # of liybc and the measured structures, the only run
-        rounded = {key: round(value, 9) if isinstance(value, float) else value for key, value in result.items()}
+        result["first_seconds"] = first.get("seconds")
+        rounded = {key: float(f"{value:.10g}") if isinstance(value, float) else value for key, value in result.items()}
         print(json.dumps(rounded), flush=True)
 
 

@@ -125,3 +125,16 @@ def test_more_than_64_sites_on_a_sublattice(parents):
     space = OrderingSpace.from_structure(parents["rock_salt"](3 / 108), 3)
     assert space.group_order == 48 * 108
     assert counted(space) == space.n_distinct
+
+
+def test_both_ways_to_count_colourings_of_cycles_agree():
+    from disolyte.enumeration.counting import _by_colour, _by_length
+
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        lengths = sorted(rng.choice([1, 2, 3, 4, 6], size=rng.integers(1, 5), replace=False).tolist())
+        cycles = tuple((length, int(rng.integers(1, 6))) for length in lengths)
+        n_sites = sum(length * number for length, number in cycles)
+        cuts = np.sort(rng.integers(0, n_sites + 1, size=rng.integers(1, 4)))
+        counts = tuple(int(c) for c in np.diff([0, *cuts, n_sites]))
+        assert _by_colour(cycles, counts) == _by_length(cycles, counts)

@@ -49,6 +49,12 @@ def colourings_of_cycles(cycles: CycleType, counts: Sequence[int]) -> int:
     >>> colourings_of_cycles(((1, 2), (2, 1)), (2, 2))
     2
     """
+    present = tuple(count for count in counts if count)
+    return _by_colour(cycles, present) if len(cycles) < len(present) else _by_length(cycles, present)
+
+
+def _by_length(cycles: CycleType, counts: tuple[int, ...]) -> int:
+    """Share the cycles of one length after the other among the colours: good for few colours."""
     # The commonest length last: there the number of ways is known in closed form.
     ordered = sorted(cycles, key=lambda item: (item[1], -item[0]))
 
@@ -65,7 +71,36 @@ def colourings_of_cycles(cycles: CycleType, counts: Sequence[int]) -> int:
             for split in bounded_splits(number, [count // length for count in remaining])
         )
 
-    return ways(0, tuple(counts))
+    return ways(0, counts)
+
+
+def _by_colour(cycles: CycleType, counts: tuple[int, ...]) -> int:
+    """Choose the cycles of one colour after the other: good for few lengths."""
+    lengths = [length for length, _ in cycles]
+
+    @cache
+    def ways(colour: int, remaining: tuple[int, ...]) -> int:
+        if colour == len(counts) - 1:
+            return 1
+        return sum(
+            prod(comb(number, taken) for number, taken in zip(remaining, choice, strict=True))
+            * ways(colour + 1, tuple(number - taken for number, taken in zip(remaining, choice, strict=True)))
+            for choice in _weighted_sums(counts[colour], lengths, remaining)
+        )
+
+    return ways(0, tuple(number for _, number in cycles))
+
+
+def _weighted_sums(total: int, weights: Sequence[int], bounds: Sequence[int]) -> Iterator[tuple[int, ...]]:
+    """All whole numbers k, 0 ≤ k ≤ bounds, for which Σ weights·k is ``total``."""
+    weight, bound = weights[0], bounds[0]
+    if len(weights) == 1:
+        if total % weight == 0 and total // weight <= bound:
+            yield (total // weight,)
+        return
+    for number in range(min(bound, total // weight) + 1):
+        for rest in _weighted_sums(total - number * weight, weights[1:], bounds[1:]):
+            yield (number, *rest)
 
 
 def bounded_splits(total: int, bounds: Sequence[int]) -> Iterator[tuple[int, ...]]:
