@@ -14,7 +14,7 @@ from disolyte.flows.quickstart import quickstart_flow_maker, quickstart_system
 from disolyte.models import load_model
 from disolyte.models.loading import SMALL_MODEL_CAVEAT
 from disolyte.results import Results, summarise
-from disolyte.results.report import render_report
+from disolyte.results.report import draw_figures, render_report
 
 FORMULAS = ["Li3InCl6", "Li3InBr6", "Li3YBr6", "Li3In0.5Y0.5Br3Cl3"]
 
@@ -127,7 +127,7 @@ def test_summary_is_json_with_a_verdict_for_all(results):
 
 
 def test_report_names_all_and_loads_nothing(results):
-    page = render_report(results)
+    page = render_report(results, list(draw_figures(results)))
     assert page.count("data:image/png;base64,") >= 4
     assert SMALL_MODEL_CAVEAT in page
     assert "Li<sub>3</sub>InCl<sub>6</sub>" in page

@@ -6,7 +6,7 @@ from monty.json import jsanitize
 from disolyte.errors import ResultsError
 from disolyte.provenance import StageDoc
 from disolyte.results import Results, summarise
-from disolyte.results.report import render_report
+from disolyte.results.report import draw_figures, render_report
 
 
 class NoteDoc(StageDoc):
@@ -47,6 +47,6 @@ def test_what_is_not_there_is_named(job_store):
 def test_empty_campaign_has_an_empty_summary_and_a_page(job_store):
     results = Results(job_store, "<script>alert(1)</script>")
     assert summarise(results) == []
-    page = render_report(results)
+    page = render_report(results, list(draw_figures(results)))
     assert "<script>" not in page
     assert "&lt;script&gt;" in page

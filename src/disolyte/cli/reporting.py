@@ -26,14 +26,19 @@ def show_results(folder: Path, campaign: str, *, as_json: bool) -> None:
 
 
 def write_results(campaign: Campaign) -> Path:
-    """Write ``results.json`` and ``report.html`` into the run folder; return the report's path."""
-    from disolyte.results.report import render_report
+    """Write ``results.json``, ``figures/`` and ``report.html`` into the run folder; return the report's path."""
+    from disolyte.results.report import draw_figures, render_report
 
     found = Results(campaign.job_store(), campaign.name)
     rows = [row.model_dump(mode="json") for row in summarise(found)]
     (campaign.folder / "results.json").write_text(json.dumps(rows, indent=2, allow_nan=False) + "\n", encoding="utf-8")
+    drawn = list(draw_figures(found))
+    figures = campaign.folder / "figures"
+    figures.mkdir(exist_ok=True)
+    for entry in drawn:
+        (figures / f"{entry.name}.png").write_bytes(entry.png)
     report = campaign.folder / "report.html"
-    report.write_text(render_report(found), encoding="utf-8")
+    report.write_text(render_report(found, drawn), encoding="utf-8")
     return report
 
 

@@ -5,22 +5,20 @@ from __future__ import annotations
 import base64
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
+from matplotlib.figure import Figure
 
 from disolyte.models.schema import ModelDoc
-from disolyte.plots import plot_arrhenius, plot_hull, plot_parity, plot_training
+from disolyte.plots import plot_arrhenius, plot_hull, plot_msd, plot_parity, plot_training
 from disolyte.provenance import StageDoc, installed_versions, merge_caveats
 from disolyte.results.query import Results
 from disolyte.results.summary import summarise
 from disolyte.thermodynamics.schema import PhaseDiagramDoc, SelectionDoc
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 FIGURE_DPI: Final = 200
 WIDE_IN: Final = 7.5
@@ -29,21 +27,50 @@ WIDE_IN: Final = 7.5
 
 @dataclass(frozen=True)
 class ReportFigure:
-    """A figure, encoded to sit inside the page."""
+    """A figure of the report.
 
+    Attributes
+    ----------
+    name
+        Name for a file.
+    title, caption
+        What it shows.
+    figure
+        The figure.
+    """
+
+    name: str
     title: str
     caption: str
-    image: str
-    is_wide: bool
+    figure: Figure
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it takes the whole width of the page."""
+        return self.figure.get_figwidth() > WIDE_IN
+
+    @property
+    def png(self) -> bytes:
+        """The figure as PNG."""
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png", dpi=FIGURE_DPI)
+        return buffer.getvalue()
+
+    @property
+    def data_uri(self) -> str:
+        """The figure as it sits inside a page."""
+        return f"data:image/png;base64,{base64.b64encode(self.png).decode('ascii')}"
 
 
-def render_report(results: Results) -> str:
+def render_report(results: Results, figures: Sequence[ReportFigure]) -> str:
     """HTML page that opens from disk without a network.
 
     Parameters
     ----------
     results
         Documents of the campaign. Sections without a document are left out.
+    figures
+        What :func:`draw_figures` made of them.
 
     Returns
     -------
@@ -58,7 +85,7 @@ def render_report(results: Results) -> str:
     return environment.get_template("report.html").render(
         campaign=results.campaign or "all campaigns",
         rows=summarise(results),
-        figures=list(_figures(results)),
+        figures=figures,
         model=next(iter(results.documents(ModelDoc)[-1:]), None),
         caveats=merge_caveats(documents),
         documents=documents,
@@ -71,34 +98,25 @@ def _documents(results: Results) -> list[StageDoc]:
     return [*(doc for kind in kinds for doc in results.documents(kind)[-1:]), *results.transport()]
 
 
-def _figures(results: Results) -> Iterator[ReportFigure]:
+def draw_figures(results: Results) -> Iterator[ReportFigure]:
+    """Draw what the documents at hand allow: stability, parity, training, Arrhenius lines, displacements."""
     for diagram in results.documents(PhaseDiagramDoc)[-1:]:
-        yield _encode(
-            "Stability",
-            "Energy above the hull of each composition with the fine-tuned model.",
-            plot_hull(diagram),
-        )
-    for model in results.documents(ModelDoc, load=True)[-1:]:
-        if model.parity is not None:
-            yield _encode(
-                "Parity", "Fine-tuned model against the labels, on frames never trained on.", plot_parity(model)
-            )
-        if model.training is not None:
-            yield _encode("Training", "Validation errors of both heads during fine-tuning.", plot_training(model))
+        caption = "Energy above the hull of each composition with the fine-tuned model."
+        yield ReportFigure("stability", "Stability", caption, plot_hull(diagram))
     transports = results.transport(load=True)
     if transports:
-        yield _encode(
-            "Arrhenius lines",
-            "Conductivity of each composition; filled points converged, open ones did not.",
-            plot_arrhenius(transports),
-        )
-
-
-def _encode(title: str, caption: str, figure: Figure) -> ReportFigure:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=FIGURE_DPI)
-    encoded = base64.b64encode(buffer.getvalue()).decode("ascii")
-    return ReportFigure(title, caption, f"data:image/png;base64,{encoded}", is_wide=figure.get_figwidth() > WIDE_IN)
+        caption = "Conductivity of each composition; filled points converged, open ones did not."
+        yield ReportFigure("arrhenius", "Arrhenius lines", caption, plot_arrhenius(transports))
+    for model in results.documents(ModelDoc, load=True)[-1:]:
+        if model.parity is not None:
+            caption = "Fine-tuned model against labels of frames never trained on."
+            yield ReportFigure("parity", "Parity", caption, plot_parity(model))
+        if model.training is not None:
+            caption = "Validation errors of both heads during fine-tuning."
+            yield ReportFigure("training", "Training", caption, plot_training(model))
+    for transport in transports:
+        caption = f"Mean squared displacements in {transport.formula}."
+        yield ReportFigure(f"msd-{transport.formula}", "Displacements", caption, plot_msd(transport))
 
 
 def _formula_markup(formula: str) -> Markup:
