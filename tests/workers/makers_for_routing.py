@@ -61,15 +61,19 @@ class DoublingFanOutMaker(FanOutMaker):
 
 
 @dataclass
-class SleepMaker(Maker):
-    name: str = "sleep"
+class WaitMaker(Maker):
+    """Run until a file is there."""
+
+    name: str = "wait"
 
     @job
-    def make(self, seconds):
+    def make(self, path, value):
         import time
+        from pathlib import Path
 
-        time.sleep(seconds)
-        return seconds
+        while not Path(path).exists():
+            time.sleep(0.1)
+        return value
 
 
 @dataclass

@@ -63,13 +63,14 @@ def test_categories_and_documents_through_two_workers(campaign):
 
 
 def test_killed_worker_and_database_lose_nothing(campaign):
+    flag = campaign.folder / "flag"
     before = makers.LightMaker().make(2.0)
-    sleeper = makers.SleepMaker().make(before.output)
-    after = makers.LightMaker().make(sleeper.output)
-    campaign.submit(Flow([before, sleeper, after]))
+    waiter = makers.WaitMaker().make(str(flag), before.output)
+    after = makers.LightMaker().make(waiter.output)
+    campaign.submit(Flow([before, waiter, after]))
     campaign.start_workers(["any"], threads=1)
     for jobs in campaign.watch(poll_s=0.1):
-        if any(job.name == "sleep" and job.state == "RUNNING" for job in jobs):
+        if any(job.name == "wait" and job.state == "RUNNING" for job in jobs):
             break
     done_before = {job.fw_id for job in campaign.jobs() if job.state == "COMPLETED"}
     for name in ("worker-1-any", "database"):
@@ -82,19 +83,20 @@ def test_killed_worker_and_database_lose_nothing(campaign):
     again = Campaign("test", campaign.folder, start_embedded(campaign.registry))
     again.write_configuration()
     assert again.recover() == 1
+    flag.touch()
     again.start_workers(["any"], threads=1)
     jobs = finish(again)
 
     assert {job.state for job in jobs} == {"COMPLETED"}
     launches = again.launchpad().launches
     assert all(launches.count_documents({"fw_id": fw_id}) == 1 for fw_id in done_before)
-    sleeps = list(launches.find({"fw_id": next(job.fw_id for job in jobs if job.name == "sleep")}))
-    assert len({launch["launch_dir"] for launch in sleeps}) == 1, "a job goes on in its old folder"
+    waits = list(launches.find({"fw_id": next(job.fw_id for job in jobs if job.name == "wait")}))
+    assert len({launch["launch_dir"] for launch in waits}) == 1, "a job goes on in its old folder"
     assert again.job_store().get_output(after.uuid) == 4.0
 
 
 def test_dead_worker_is_reported(campaign):
-    campaign.submit(Flow([makers.SleepMaker().make(30.0)]))
+    campaign.submit(Flow([makers.WaitMaker().make(str(campaign.folder / "never"), 0)]))
     campaign.start_workers(["any"], threads=1)
     with pytest.raises(WorkerError, match="worker-1-any has ended unexpectedly"):
         for count, _ in enumerate(campaign.watch(poll_s=0.2)):

@@ -140,7 +140,7 @@ def start_embedded(registry: ProcessRegistry) -> Database:
     port = _free_port()
     database = Database(f"mongodb://127.0.0.1:{port}")
     command = [sys.executable, "-m", "secantus", "--host", "127.0.0.1", "--port", str(port)]
-    command += ["--storage-path", str(storage), "--log-level", "WARNING", "--cache-size", "256M"]
+    command += ["--storage-path", str(storage), "--log-level", "WARNING", "--cache-size", "256M", "--sync-on-commit"]
     server = registry.start("database", command, cwd=registry.folder)
     deadline = time.monotonic() + START_TIMEOUT_S
     while True:
