@@ -21,7 +21,7 @@ from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
 from disolyte.finetuning.process import run_training
 from disolyte.models import SHIPPED, SMALL_MODEL_CAVEAT, ModelDoc, ModelSource, load_model
 
-OPTIONS = FinetuneOptions(max_num_epochs=8, batch_size=4, dtype="float32", lr=0.005)
+OPTIONS = FinetuneOptions(max_num_epochs=8, batch_size=6, dtype="float32", lr=0.005)
 REPLAY = ReplayOptions(n_frames=20)
 
 
@@ -125,7 +125,7 @@ def test_killed_run_goes_on_to_the_same_model(document, maker, dataset, clean_di
             return finetune(
                 load_model(ModelSource(name="disolyte-small")),
                 Frames(*(dataset.to_atoms(split) for split in ("train", "valid", "test"))),
-                options=FinetuneOptions(max_num_epochs=8, batch_size=4, dtype="float32", lr=0.005),
+                options=FinetuneOptions(max_num_epochs=8, batch_size=6, dtype="float32", lr=0.005),
                 replay=ReplayOptions(n_frames=20), seed=4, directory=folder / directory,
                 fingerprint=dataset.dataset_sha256,
             )

@@ -140,8 +140,17 @@ class LoadedModel:
                 forces[i] = part
         return Predictions(energies, forces, stresses)
 
-    def evaluate(self, structures: Sequence[Atoms], *, stress: bool) -> dict[str, torch.Tensor]:
+    def evaluate(self, structures: Sequence[Atoms], *, stress: bool, compiled: bool = False) -> dict[str, torch.Tensor]:
         """One pass of the network over all ``structures`` at once.
+
+        Parameters
+        ----------
+        structures
+            Structures whose elements the model knows.
+        stress
+            Whether to compute stresses.
+        compiled
+            Whether to use :meth:`compile`'s network: faster for one small cell, equal but for the last digits.
 
         Returns
         -------
@@ -160,13 +169,13 @@ class LoadedModel:
         )
         # TorchScript's optimiser takes seconds at the first calls, changes last digits with them, and gains nothing.
         with torch.jit.optimized_execution(False):  # noqa: FBT003
-            network = self._compiled or self.module
+            network = self.compile() if compiled else self.module
             return network(graph, training=False, compute_force=True, compute_stress=stress)
 
     def compile(self) -> torch.nn.Module:
         """Network as frozen TorchScript: a second to make, a third off the time of a step of a small cell.
 
-        It is used by :meth:`evaluate` from then on; :attr:`module` stays as it is.
+        It is made once; :attr:`module` stays as it is.
         """
         if self._compiled is None:
             import torch
@@ -182,7 +191,6 @@ class LoadedModel:
         """ASE calculator of this model, for one structure at a time."""
         from disolyte.models.calculator import MaceCalculator
 
-        self.compile()
         return MaceCalculator(self)
 
 
