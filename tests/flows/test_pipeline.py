@@ -22,7 +22,8 @@ FORMULAS = ["Li3InCl6", "Li3InBr6", "Li3YBr6", "Li3In0.5Y0.5Br3Cl3"]
 def small_flow():
     maker = quickstart_flow_maker()
     training = maker.training_set_maker
-    training.enumeration_maker.n_lowest = 8
+    training.enumeration_maker.n_lowest = 6
+    training.enumeration_maker.n_diverse = 4
     training.selection_maker.n_select = 6
     sampler = training.sampling_maker.sampler
     sampler.protocol = sampler.protocol.model_copy(update={"n_steps": 60})

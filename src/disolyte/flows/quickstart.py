@@ -53,7 +53,7 @@ def quickstart_flow_maker() -> DisorderedElectrolyteFlowMaker:
     """The pipeline with the small reference model, surrogate labels and sizes for two cores and minutes."""
     small = ModelSource(name=SHIPPED)
     training_set_maker = TrainingSetFlowMaker(
-        enumeration_maker=EnumerationMaker(n_lowest=60),
+        enumeration_maker=EnumerationMaker(n_lowest=30, n_diverse=30),
         ranking_maker=RankingMaker(foundation=small, n_candidates=20),
         selection_maker=HullSelectionMaker(n_select=12),
         sampling_maker=SamplingMaker(
@@ -72,8 +72,17 @@ def quickstart_flow_maker() -> DisorderedElectrolyteFlowMaker:
         training_set_maker=training_set_maker,
         finetune_maker=FinetuneMaker(
             source=small,
-            options=FinetuneOptions(max_num_epochs=20, patience=6, scheduler_patience=3, dtype="float32"),
-            replay=ReplayOptions(n_frames=60),
+            options=FinetuneOptions(
+                max_num_epochs=15,
+                patience=6,
+                batch_size=5,
+                lr=0.005,
+                ema_decay=0.97,
+                scheduler_patience=3,
+                lr_factor=0.6,
+                dtype="float32",
+            ),
+            replay=ReplayOptions(n_frames=50),
         ),
         phase_diagram_maker=PhaseDiagramMaker(dtype="float32"),
         diffusion_maker=DiffusionMaker(
