@@ -27,7 +27,7 @@ REPLAY = ReplayOptions(n_frames=20)
 
 @pytest.fixture(scope="module")
 def maker():
-    return FinetuneMaker(source=ModelSource(name=SHIPPED), options=OPTIONS, replay=REPLAY, seed=4)
+    return FinetuneMaker(foundation=ModelSource(name=SHIPPED), options=OPTIONS, replay=REPLAY, seed=4)
 
 
 @pytest.fixture(scope="module")
@@ -170,5 +170,5 @@ def test_maker_survives_json(maker):
     for one in (maker, FinetuneMaker()):
         assert json.loads(json.dumps(one, cls=MontyEncoder), cls=MontyDecoder) == one
     assert FinetuneMaker().options.patience == 20
-    assert FinetuneMaker().source.name == "medium"
+    assert FinetuneMaker().foundation.name == "medium"
     assert Path.cwd().is_dir()

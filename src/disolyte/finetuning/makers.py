@@ -35,7 +35,7 @@ class FinetuneMaker(Maker):
     ----------
     name
         Name of the job.
-    source
+    foundation
         Foundation model, where ``make`` is given none. Default: MACE-MP-0a medium.
     options
         Epochs, patience, learning rate and the like.
@@ -48,7 +48,7 @@ class FinetuneMaker(Maker):
     """
 
     name: str = "fine-tune model"
-    source: ModelSource = field(default_factory=ModelSource)
+    foundation: ModelSource = field(default_factory=ModelSource)
     options: FinetuneOptions = field(default_factory=FinetuneOptions)
     replay: ReplayOptions = field(default_factory=ReplayOptions)
     device: str = "cpu"
@@ -57,7 +57,7 @@ class FinetuneMaker(Maker):
 
     @job(data=[PAYLOAD_KEY], output_schema=ModelDoc)
     def make(
-        self, dataset: DatasetDoc, foundation: ModelDoc | None = None, prev_dir: str | Path | None = None
+        self, dataset: DatasetDoc, model: ModelDoc | None = None, prev_dir: str | Path | None = None
     ) -> ModelDoc:
         """Fine-tune on ``dataset``.
 
@@ -68,18 +68,18 @@ class FinetuneMaker(Maker):
         ----------
         dataset
             Labelled frames, split.
-        foundation
-            Model to start from instead of ``source``.
+        model
+            Model to start from instead of ``foundation``.
         prev_dir
             Folder of a job with the same settings that did not finish.
         """
         directory = Path.cwd() / FOLDER
         if prev_dir is not None:
             _take_over(prev_dir, directory)
-        model = load_model(foundation or self.source, device=self.device, dtype=self.options.dtype)
+        loaded = load_model(model or self.foundation, device=self.device, dtype=self.options.dtype)
         frames = Frames(*(dataset.to_atoms(split) for split in ("train", "valid", "test")))
         result = finetune(
-            model,
+            loaded,
             frames,
             options=self.options,
             replay=self.replay,
@@ -87,10 +87,10 @@ class FinetuneMaker(Maker):
             directory=directory,
             fingerprint=dataset.dataset_sha256,
         )
-        inputs = [dataset] if foundation is None else [dataset, foundation]
+        inputs = [dataset] if model is None else [dataset, model]
         return ModelDoc(
-            **describe_job(inputs, seed=self.seed, caveats=model.caveats),
-            **_content(result, frames, model, dataset),
+            **describe_job(inputs, seed=self.seed, caveats=loaded.caveats),
+            **_content(result, frames, loaded, dataset),
         )
 
 

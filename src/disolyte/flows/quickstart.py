@@ -71,7 +71,7 @@ def quickstart_flow_maker() -> DisorderedElectrolyteFlowMaker:
     return DisorderedElectrolyteFlowMaker(
         training_set_maker=training_set_maker,
         finetune_maker=FinetuneMaker(
-            source=small,
+            foundation=small,
             options=FinetuneOptions(
                 max_num_epochs=15,
                 patience=6,

@@ -14,7 +14,17 @@ from numpy.typing import NDArray
 
 from disolyte.errors import InputError
 from disolyte.models.schema import HeadErrors, ModelDoc, ParityData, QuantityErrors
-from disolyte.plots.style import COLOURS, FAINT, INK, PAGE_IN, new_figure, note_caveats, plain_log_ticks, set_title, styled
+from disolyte.plots.style import (
+    COLOURS,
+    FAINT,
+    INK,
+    PAGE_IN,
+    new_figure,
+    note_caveats,
+    plain_log_ticks,
+    set_title,
+    styled,
+)
 
 MAX_POINTS = 20_000
 """Points drawn in one panel; of more, a regular subset is drawn."""
