@@ -29,8 +29,8 @@ from disolyte.thermodynamics.makers import HullSelectionMaker, PhaseDiagramMaker
 FORMULAS: Final = ("Li3InCl6", "Li3InBr6", "Li3YBr6", "Li3In0.5Y0.5Br3Cl3")
 """Compositions of the quickstart: the three end members, and the best conductor of the paper."""
 
-DIFFUSION_FORMULAS: Final = ("Li3InCl6", "Li3In0.5Y0.5Br3Cl3")
-"""Compositions whose diffusion is simulated."""
+DIFFUSION_FORMULAS: Final = ("Li3InCl6", "Li3YBr6")
+"""Compositions whose diffusion is simulated: those the paper compares with AIMD."""
 
 
 EXPECTED_COSTS: Final = {
@@ -38,7 +38,7 @@ EXPECTED_COSTS: Final = {
     "thermodynamics": StageCost(6, 25),
     "sampling": StageCost(4, 40),
     "labelling": StageCost(5, 15),
-    "finetuning": StageCost(1, 120),
+    "finetuning": StageCost(1, 80),
     "diffusion": StageCost(4, 300),
 }
 """What the quickstart is made of, by stage, for the progress display."""
