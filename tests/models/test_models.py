@@ -294,12 +294,7 @@ def test_source_survives_json():
     assert json.loads(json.dumps(source, cls=MontyEncoder), cls=MontyDecoder) == source
 
 
-def test_compiled_network_agrees_and_loading_again_costs_nothing(frames):
+def test_loading_again_costs_nothing():
     first = load_model(ModelSource(name=SHIPPED), dtype="float32")
-    plain = first.evaluate([frames[0]], stress=True)
-    before = {key: plain[key].detach().numpy() for key in ("energy", "forces", "stress")}
-    after = first.evaluate([frames[0]], stress=True, compiled=True)
-    for key, value in before.items():
-        np.testing.assert_allclose(after[key].detach().numpy(), value, rtol=1e-5, atol=2e-6)
     assert load_model(ModelSource(name=SHIPPED), dtype="float32") is first
     assert load_model(ModelSource(name=SHIPPED), dtype="float64") is not first

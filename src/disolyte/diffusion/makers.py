@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +20,7 @@ from disolyte.dynamics import Engine, Watchdog, run_md
 from disolyte.models import ModelSource, load_model
 from disolyte.models.schema import ModelDoc, ModelIdentity
 from disolyte.systems.schema import GridPoint
-from disolyte.workers.records import describe_job
+from disolyte.workers.records import describe_job, take_over
 from disolyte.workers.roles import Role
 
 TRAJECTORIES = "md"
@@ -108,9 +107,7 @@ class DiffusionMDMaker(Maker):
         formula = point.formula if point is not None else cell.composition.reduced_formula
         loaded = load_model(self.foundation if model is None else model, device=self.device, dtype=self.dtype)
         protocols = [schedule.protocol(t, i, formula) for t in temperatures_k for i in range(schedule.n_seeds)]
-        folder = Path.cwd() / TRAJECTORIES
-        if prev_dir is not None:
-            _take_over(prev_dir, folder)
+        folder = take_over(prev_dir, TRAJECTORIES)
         runs = run_md([atoms] * len(protocols), protocols, loaded, folder, engine=self.engine, watchdog=self.watchdog)
         return DiffusionMDDoc(
             **describe_job([] if model is None else [model], seed=schedule.seed, caveats=loaded.caveats),
@@ -245,10 +242,3 @@ class DiffusionMaker(Maker):
         analysis = self.transport_maker.make(md.output)
         title = self.name if point is None else f"{self.name} {point.formula}"
         return Flow([md, analysis], output=analysis.output, name=title)
-
-
-def _take_over(prev_dir: str | Path, folder: Path) -> None:
-    """Copy the trajectories of a killed job, unless there are some; ``prev_dir`` may begin with a host's name."""
-    source = Path(str(prev_dir).rsplit(":", maxsplit=1)[-1]) / TRAJECTORIES
-    if source.is_dir() and not folder.exists():
-        shutil.copytree(source, folder)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,7 +9,6 @@ from typing import Any, ClassVar
 from jobflow import Maker, job
 
 from disolyte.blobs import PAYLOAD_KEY
-from disolyte.errors import FinetuningError
 from disolyte.finetuning.finetune import FinetunedModel, finetune
 from disolyte.finetuning.inputs import Frames
 from disolyte.finetuning.metrics import compare, head_errors
@@ -20,7 +18,7 @@ from disolyte.models.loaded import LoadedModel
 from disolyte.models.loading import load_model, select_head
 from disolyte.models.schema import ModelDoc, ModelIdentity
 from disolyte.models.sources import ModelSource
-from disolyte.workers.records import describe_job
+from disolyte.workers.records import describe_job, take_over
 from disolyte.workers.roles import Role
 
 FOLDER = "training"
@@ -56,9 +54,7 @@ class FinetuneMaker(Maker):
     role: ClassVar[Role] = Role.GPU
 
     @job(data=[PAYLOAD_KEY], output_schema=ModelDoc)
-    def make(
-        self, dataset: DatasetDoc, model: ModelDoc | None = None, prev_dir: str | Path | None = None
-    ) -> ModelDoc:
+    def make(self, dataset: DatasetDoc, model: ModelDoc | None = None, prev_dir: str | Path | None = None) -> ModelDoc:
         """Fine-tune on ``dataset``.
 
         A killed job goes on from its last finished epoch when it is started again in the same folder, or in another one
@@ -73,9 +69,7 @@ class FinetuneMaker(Maker):
         prev_dir
             Folder of a job with the same settings that did not finish.
         """
-        directory = Path.cwd() / FOLDER
-        if prev_dir is not None:
-            _take_over(prev_dir, directory)
+        directory = take_over(prev_dir, FOLDER)
         loaded = load_model(model or self.foundation, device=self.device, dtype=self.options.dtype)
         frames = Frames(*(dataset.to_atoms(split) for split in ("train", "valid", "test")))
         result = finetune(
@@ -92,17 +86,6 @@ class FinetuneMaker(Maker):
             **describe_job(inputs, seed=self.seed, caveats=loaded.caveats),
             **_content(result, frames, loaded, dataset),
         )
-
-
-def _take_over(prev_dir: str | Path, directory: Path) -> None:
-    """Copy the training folder of another job, given as a path or as ``host:path``."""
-    origin = Path(str(prev_dir).rsplit(":", 1)[-1]) / FOLDER
-    if not origin.is_dir():
-        raise FinetuningError(
-            f"prev_dir holds no folder {origin}; give the folder of a fine-tuning job on this machine"
-        )
-    if not directory.exists():
-        shutil.copytree(origin, directory)
 
 
 def _content(result: FinetunedModel, frames: Frames, foundation: LoadedModel, dataset: DatasetDoc) -> dict[str, Any]:

@@ -40,7 +40,7 @@ class MaceCalculator(Calculator):
         if "numbers" in system_changes:
             self.model.check_elements([structure])
         want_stress = "stress" in (properties or ())
-        output = self.model.evaluate([structure], stress=want_stress, compiled=True)
+        output = self.model.evaluate([structure], stress=want_stress)
         energy_ev = float(output["energy"][0].detach())
         results: dict[str, Any] = {
             "energy": energy_ev,

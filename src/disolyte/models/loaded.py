@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -87,7 +86,6 @@ class LoadedModel:
         self.r_max_ang = float(self.module.get_buffer("r_max"))
         self._species_index = np.full(len(chemical_symbols), -1, dtype=np.int64)
         self._species_index[numbers] = np.arange(len(numbers))
-        self._compiled: torch.nn.Module | None = None
 
     def __repr__(self) -> str:
         """Name, hash, device and precision."""
@@ -140,7 +138,7 @@ class LoadedModel:
                 forces[i] = part
         return Predictions(energies, forces, stresses)
 
-    def evaluate(self, structures: Sequence[Atoms], *, stress: bool, compiled: bool = False) -> dict[str, torch.Tensor]:
+    def evaluate(self, structures: Sequence[Atoms], *, stress: bool) -> dict[str, torch.Tensor]:
         """One pass of the network over all ``structures`` at once.
 
         Parameters
@@ -149,8 +147,6 @@ class LoadedModel:
             Structures whose elements the model knows.
         stress
             Whether to compute stresses.
-        compiled
-            Whether to use :meth:`compile`'s network: faster for one small cell, equal but for the last digits.
 
         Returns
         -------
@@ -169,23 +165,7 @@ class LoadedModel:
         )
         # TorchScript's optimiser takes seconds at the first calls, changes last digits with them, and gains nothing.
         with torch.jit.optimized_execution(False):  # noqa: FBT003
-            network = self.compile() if compiled else self.module
-            return network(graph, training=False, compute_force=True, compute_stress=stress)
-
-    def compile(self) -> torch.nn.Module:
-        """Network as frozen TorchScript: a second to make, a third off the time of a step of a small cell.
-
-        It is made once; :attr:`module` stays as it is.
-        """
-        if self._compiled is None:
-            import torch
-            from e3nn.util import jit
-
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", category=UserWarning)  # e3nn's, about its own TorchScript
-                scripted = jit.compile(self.module, in_place=False).eval()
-                self._compiled = torch.jit.freeze(scripted)
-        return self._compiled
+            return self.module(graph, training=False, compute_force=True, compute_stress=stress)
 
     def calculator(self) -> Calculator:
         """ASE calculator of this model, for one structure at a time."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from disolyte.sampling.frames import FrameChoice, choose_frames, production_fram
 from disolyte.sampling.schema import FrameBatch, RunRecord, SampleDoc
 from disolyte.sampling.systems import as_systems, derive_seed
 from disolyte.thermodynamics.schema import SelectedStructure, SelectionDoc
-from disolyte.workers.records import describe_job
+from disolyte.workers.records import describe_job, take_over
 from disolyte.workers.roles import Role
 
 TRAJECTORIES = "md"
@@ -112,9 +111,7 @@ class MaceMDSamplerMaker(Maker):
             self.protocol.model_copy(update={"seed": derive_seed(self.protocol.seed, atoms.info["family"])})
             for atoms in systems
         ]
-        folder = Path.cwd() / TRAJECTORIES
-        if prev_dir is not None:
-            _take_over(prev_dir, folder)
+        folder = take_over(prev_dir, TRAJECTORIES)
         runs = run_md(systems, protocols, loaded, folder, engine=self.engine, watchdog=self.watchdog)
         self._check_completed(systems, runs)
         taken, records = [], []
@@ -248,13 +245,6 @@ class SamplingMaker(Maker):
             return Response(replace=Flow(samplers, output=samplers[0].output, name=self.sampler.name))
         join = self.join.make([sampler.output for sampler in samplers])
         return Response(replace=Flow([*samplers, join], output=join.output, name=self.sampler.name))
-
-
-def _take_over(prev_dir: str | Path, folder: Path) -> None:
-    """Copy the trajectories of a killed job, unless there are some; ``prev_dir`` may begin with a host's name."""
-    source = Path(str(prev_dir).rsplit(":", maxsplit=1)[-1]) / TRAJECTORIES
-    if source.is_dir() and not folder.exists():
-        shutil.copytree(source, folder)
 
 
 def _draw(atoms: Atoms, run: MDRun, choice: FrameChoice) -> tuple[list[Atoms], RunRecord]:

@@ -1,7 +1,8 @@
-"""What a running job knows of itself, for the provenance of its document."""
+"""What a running job knows of itself: the provenance of its document, and the folder it goes on from."""
 
 from __future__ import annotations
 
+import shutil
 import socket
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from jobflow import CURRENT_JOB
 
+from disolyte.errors import InputError
 from disolyte.provenance import Provenance, StageDoc, merge_caveats
 
 
@@ -43,3 +45,28 @@ def describe_job(
     if CURRENT_JOB.job is not None:
         fields["uuid"] = CURRENT_JOB.job.uuid
     return fields
+
+
+def take_over(prev_dir: str | Path | None, name: str) -> Path:
+    """Folder ``name`` of the current job, with what a killed job with the same input left in its own.
+
+    Parameters
+    ----------
+    prev_dir
+        Folder of the killed job, which may begin with a host's name; None for a fresh start.
+    name
+        Name of the folder inside both jobs' folders.
+
+    Raises
+    ------
+    InputError
+        If ``prev_dir`` holds no such folder on this machine.
+    """
+    folder = Path.cwd() / name
+    if prev_dir is None or folder.exists():
+        return folder
+    origin = Path(str(prev_dir).rsplit(":", maxsplit=1)[-1]) / name
+    if not origin.is_dir():
+        raise InputError(f"prev_dir holds no folder {origin} on this machine; leave it out to start afresh")
+    shutil.copytree(origin, folder)
+    return folder
