@@ -80,8 +80,12 @@ def test_results_of_an_empty_campaign(clean_dir):
     pytest.importorskip("secantus")
     from disolyte.cli.session import open_campaign
 
-    with open_campaign("quickstart", clean_dir / "run"):
-        pass
+    with open_campaign(clean_dir / "run") as campaign:
+        name = campaign.name
+    with open_campaign(clean_dir / "run") as again:
+        assert again.name == name
+    with open_campaign(clean_dir / "other") as other:
+        assert other.name != name, "folders that share a database must not take each other's jobs"
     outcome = runner.invoke(app, ["results", "--json", "--folder", str(clean_dir / "run")])
     assert outcome.exit_code == 0, outcome.output
     assert json.loads(outcome.stdout) == []

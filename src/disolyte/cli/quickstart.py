@@ -35,9 +35,8 @@ def quickstart(
 def results(
     folder: Annotated[Path, typer.Option(help="Run folder.")] = DEFAULT_FOLDER,
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table.")] = False,
-    campaign: Annotated[str, typer.Option(help="Name of the campaign.")] = "quickstart",
 ) -> None:
     """Show stability, conductivity, activation energy and verdict of each composition."""
     from disolyte.cli.reporting import show_results
 
-    show_results(folder, campaign, as_json=as_json)
+    show_results(folder, as_json=as_json)

@@ -15,9 +15,9 @@ from disolyte.results.summary import CompositionSummary, summarise
 from disolyte.workers.campaign import Campaign
 
 
-def show_results(folder: Path, campaign: str, *, as_json: bool) -> None:
+def show_results(folder: Path, *, as_json: bool) -> None:
     """Print what a run folder has found, as a table or as JSON."""
-    with readable_errors(), read_campaign(campaign, folder) as opened:
+    with readable_errors(), read_campaign(folder) as opened:
         if as_json:
             rows = summarise(Results(opened.job_store(), opened.name))
             typer.echo(json.dumps([row.model_dump(mode="json") for row in rows], indent=2, allow_nan=False))

@@ -15,7 +15,6 @@ from disolyte.errors import WorkerError
 from disolyte.workers.campaign import ANY_ROLE, Campaign
 from disolyte.workers.roles import Role
 
-CAMPAIGN = "quickstart"
 console = Console()
 
 
@@ -24,7 +23,7 @@ def run_quickstart(folder: Path, *, fireworks: bool, mongodb_uri: str | None, jo
     start = time.monotonic()
     with (
         readable_errors(),
-        open_campaign(CAMPAIGN, folder, mongodb_uri=mongodb_uri, jobflow_config=jobflow_config) as campaign,
+        open_campaign(folder, mongodb_uri=mongodb_uri, jobflow_config=jobflow_config) as campaign,
     ):
         _say(f"Run folder {campaign.folder}, database {campaign.database.display}")
         _submit_or_go_on(campaign)

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
+from uuid import uuid4
 
 import typer
 from monty.serialization import loadfn
@@ -80,16 +81,14 @@ def own_job_store(jobflow_config: Path | None) -> dict[str, Any] | None:
 
 @contextmanager
 def open_campaign(
-    name: str, folder: Path, *, mongodb_uri: str | None = None, jobflow_config: Path | None = None
+    folder: Path, *, mongodb_uri: str | None = None, jobflow_config: Path | None = None
 ) -> Iterator[Campaign]:
     """Own a run folder and its database; end all its processes at the end.
 
     Parameters
     ----------
-    name
-        Name of the campaign.
     folder
-        The run folder.
+        The run folder. It keeps the campaign's name, so that folders which share a database keep apart.
     mongodb_uri
         The user's own MongoDB; if None, the one that the folder was used with before, or an embedded one.
     jobflow_config
@@ -107,7 +106,7 @@ def open_campaign(
                 database.check()
             else:
                 database = start_embedded(registry)
-            campaign = Campaign(name, folder, database, job_store_spec)
+            campaign = Campaign(_campaign_name(folder), folder, database, job_store_spec)
             campaign.write_configuration()
             yield campaign
         finally:
@@ -115,7 +114,7 @@ def open_campaign(
 
 
 @contextmanager
-def read_campaign(name: str, folder: Path) -> Iterator[Campaign]:
+def read_campaign(folder: Path) -> Iterator[Campaign]:
     """Open a run folder to read from it, also while its campaign runs.
 
     Raises
@@ -131,11 +130,19 @@ def read_campaign(name: str, folder: Path) -> Iterator[Campaign]:
     with ExitStack() as stack:
         try:
             own = None if shares_database else configuration
-            campaign = stack.enter_context(open_campaign(name, folder, jobflow_config=own))
+            campaign = stack.enter_context(open_campaign(folder, jobflow_config=own))
         except RunFolderInUseError:
             database = Database(launchpad["host"], launchpad["name"])
-            campaign = Campaign(name, folder.absolute(), database, store)
+            campaign = Campaign(_campaign_name(folder), folder.absolute(), database, store)
         yield campaign
+
+
+def _campaign_name(folder: Path) -> str:
+    """Name of the folder's campaign, made up at its first use."""
+    file = folder / "campaign.txt"
+    if not file.exists():
+        file.write_text(f"quickstart-{uuid4().hex[:8]}\n", encoding="utf-8")
+    return file.read_text(encoding="utf-8").strip()
 
 
 def _recorded_uri(folder: Path) -> str | None:

@@ -6,7 +6,7 @@ import re
 import textwrap
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Final, ParamSpec
+from typing import Any, Final, ParamSpec
 
 from cycler import cycler
 from matplotlib import rc_context
@@ -32,7 +32,7 @@ COLUMN_IN: Final = 4.4
 PAGE_IN: Final = 9.0
 """Width of a figure of several panels, in inches."""
 
-STYLE: Final[dict[str, object]] = {
+STYLE: Final[dict[Any, Any]] = {
     "font.family": "sans-serif",
     "font.size": 9.0,
     "axes.titlesize": 9.5,
