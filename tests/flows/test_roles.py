@@ -1,5 +1,7 @@
 """The jobs of the pipeline, and those that they will make, go where their roles say."""
 
+import pytest
+
 from disolyte.flows import DisorderedElectrolyteFlowMaker
 from disolyte.flows.quickstart import quickstart_flow
 from disolyte.systems import get_system
@@ -29,3 +31,17 @@ def test_published_protocol_asks_for_all_three_roles():
     assert label.config.manager_config == {"_category": "cpu-queue"}
     queues = {update["config"]["manager_config"]["_category"] for update in label.config_updates}
     assert {"cpu-queue", "dft-queue"} <= queues
+
+
+def test_composition_that_the_cell_cannot_hold_is_refused_before_any_job():
+    from disolyte.errors import CompositionError
+    from disolyte.flows.quickstart import quickstart_flow_maker
+
+    system = get_system("liybc").model_copy(
+        update={"grid": [{"x": 1.0, "y": 0.0}, {"x": 1.0, "y": 1.0}, {"x": 0.0, "y": 1.0}, {"x": 0.75, "y": 0.25}]}
+    )
+    system = system.model_copy(update={"supercells": [(1, 1, 1)]})
+    maker = quickstart_flow_maker()
+    maker.diffusion_formulas = []
+    with pytest.raises(CompositionError, match="nearest"):
+        maker.make(system)

@@ -109,7 +109,7 @@ class ProgressDisplay:
         now = time.monotonic()
         for stage in self.expected:
             _, done, total, running, _ = self._row(stage, jobs)
-            if running:
+            if running and (done == 0 or stage in self._began):
                 self._began.setdefault(stage, now)
             if done == total and stage in self._began:
                 self._took.setdefault(stage, now - self._began[stage])
@@ -122,9 +122,11 @@ class ProgressDisplay:
         _, done, total, running, _ = self._row(stage, jobs)
         whole = self.expected[stage].seconds * pace
         by_jobs = whole * (1 - done / total)
-        if not running:
+        if not running or stage not in self._began:
             return by_jobs
-        return min(by_jobs, max(whole - (now - self._began[stage]), 0.05 * whole))
+        elapsed = now - self._began[stage]
+        # Beyond its expected cost a stage is likely to take a while yet.
+        return min(by_jobs, whole - elapsed) if elapsed < 0.8 * whole else max(0.25 * elapsed, 0.2 * whole)
 
 
 def _clock(seconds: float) -> str:

@@ -6,10 +6,13 @@ import json
 from pathlib import Path
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from disolyte.cli.session import read_campaign, readable_errors
+from disolyte.diffusion.schema import ConductivitySource
 from disolyte.results.query import Results
 from disolyte.results.summary import CompositionSummary, summarise
 from disolyte.workers.campaign import Campaign
@@ -45,7 +48,7 @@ def write_results(campaign: Campaign) -> Path:
 def print_results(campaign: Campaign, console: Console) -> None:
     """Print the closing table, and the caveats it rests on."""
     rows = summarise(Results(campaign.job_store(), campaign.name))
-    table = Table(title="Stability and transport", title_justify="left")
+    table = Table(title="Stability and transport", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
     for title, justify in (
         ("composition", "left"),
         ("E_hull\n(meV/atom)", "right"),
@@ -53,12 +56,16 @@ def print_results(campaign: Campaign, console: Console) -> None:
         ("E_a\n(eV)", "right"),
         ("verdict", "left"),
     ):
-        table.add_column(title, justify=justify)  # type: ignore[arg-type]
+        table.add_column(title, justify=justify, no_wrap=justify == "left")  # type: ignore[arg-type]
     for row in rows:
         table.add_row(row.formula, _hull(row), _conductivity(row), _barrier(row), row.verdict)
     console.print(table)
+    if any(row.conductivity_source not in {None, ConductivitySource.SIMULATED.value} for row in rows):
+        console.print("* not simulated at 800 K: read off the Arrhenius line", highlight=False)
+    if any(row.reasons for row in rows):
+        console.print("Why a verdict is what it is: results.json and report.html in the run folder", highlight=False)
     for caveat in dict.fromkeys(caveat for row in rows for caveat in row.caveats):
-        console.print(f"[yellow]![/] {caveat}", highlight=False)
+        console.print(Text.assemble(("! ", "yellow"), caveat))
 
 
 def _hull(row: CompositionSummary) -> str:
@@ -68,7 +75,8 @@ def _hull(row: CompositionSummary) -> str:
 def _conductivity(row: CompositionSummary) -> str:
     if row.conductivity_s_per_cm is None:
         return "–"
-    text = f"{row.conductivity_s_per_cm:.2g}"
+    is_simulated = row.conductivity_source == ConductivitySource.SIMULATED.value
+    text = f"{row.conductivity_s_per_cm:.2g}{'' if is_simulated else '*'}"
     if row.conductivity_ci95_s_per_cm is None:
         return text
     low, high = row.conductivity_ci95_s_per_cm

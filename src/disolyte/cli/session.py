@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 from collections.abc import Iterator
@@ -12,10 +13,15 @@ from typing import Any
 from uuid import uuid4
 
 import typer
+from jobflow import JobStore
 from monty.serialization import loadfn
+from pymongo.errors import PyMongoError
 from rich.console import Console
+from rich.text import Text
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
-from disolyte.errors import DisolyteError, InputError, RunFolderError, RunFolderInUseError
+from disolyte.errors import DisolyteError, InputError, RunFolderError, RunFolderInUseError, StoreError
 from disolyte.workers.campaign import Campaign
 from disolyte.workers.database import Database, start_embedded
 from disolyte.workers.processes import ProcessRegistry, own_folder
@@ -29,14 +35,22 @@ def readable_errors() -> Iterator[None]:
     try:
         yield
     except DisolyteError as error:
-        errors.print(f"[bold red]Error:[/] {error}", highlight=False)
+        _print_error(str(error))
+        raise typer.Exit(1) from error
+    except PyMongoError as error:
+        _print_error("the database does not answer any more; finished work is kept, run the command again to go on")
         raise typer.Exit(1) from error
     except OSError as error:
-        errors.print(f"[bold red]Error:[/] {error}; finished work is kept, run the command again", highlight=False)
+        remedy = "free some space" if error.errno == errno.ENOSPC else "mend that"
+        _print_error(f"{error}; {remedy} and run the command again: finished work is kept")
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
         errors.print("Stopped; finished work is kept. Run the same command again to go on.")
         raise typer.Exit(130) from None
+
+
+def _print_error(message: str) -> None:
+    errors.print(Text.assemble(("Error: ", "bold red"), message), soft_wrap=True)
 
 
 @contextmanager
@@ -67,16 +81,37 @@ def own_job_store(jobflow_config: Path | None) -> dict[str, Any] | None:
         return None
     if not jobflow_config.is_file():
         raise InputError(f"there is no jobflow configuration at {jobflow_config}")
-    spec = (loadfn(jobflow_config) or {}).get("JOB_STORE")
-    if not isinstance(spec, dict) or "docs_store" not in spec:
+    try:
+        content = YAML(typ="safe").load(jobflow_config.read_text(encoding="utf-8"))
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{jobflow_config} is no YAML file: {str(error).splitlines()[0]}; correct it") from error
+    spec = content.get("JOB_STORE") if isinstance(content, dict) else None
+    if not isinstance(spec, dict) or not isinstance(spec.get("docs_store"), dict):
         raise InputError(f"{jobflow_config} has no JOB_STORE with a docs_store; see jobflow's documentation")
-    if "data" not in spec.get("additional_stores", {}):
+    if "data" not in (spec.get("additional_stores") or {}):
         raise InputError(
             f"the JOB_STORE of {jobflow_config} needs an additional store named 'data', e.g. a GridFSStore"
         )
     if spec["docs_store"].get("type") == "MemoryStore":
         raise InputError(f"the JOB_STORE of {jobflow_config} is in memory; worker processes cannot share it")
+    _check_job_store(spec, jobflow_config)
     return spec
+
+
+def _check_job_store(spec: dict[str, Any], jobflow_config: Path) -> None:
+    """Connect and write one document, before anything depends on it."""
+    try:
+        store = JobStore.from_dict_spec(spec)
+        store.connect()
+        store.docs_store.update([{"uuid": "disolyte-write-test", "index": 0}], key=["uuid", "index"])
+        store.docs_store.remove_docs({"uuid": "disolyte-write-test"})
+        store.close()
+    except Exception as error:
+        # Stores of all kinds raise errors of all kinds; their text may hold a URI with its password.
+        raise StoreError(
+            f"the JOB_STORE of {jobflow_config} cannot be used ({type(error).__name__}); "
+            "check its store types, host, port, user and password"
+        ) from error
 
 
 @contextmanager
@@ -96,7 +131,7 @@ def open_campaign(
     """
     folder = folder.absolute()
     uri = mongodb_uri or _recorded_uri(folder)
-    job_store_spec = own_job_store(jobflow_config)
+    job_store_spec = own_job_store(jobflow_config or _recorded_configuration(folder))
     with own_folder(folder), interruptible():
         registry = ProcessRegistry(folder)
         registry.stop_all()
@@ -126,15 +161,22 @@ def read_campaign(folder: Path) -> Iterator[Campaign]:
     if not configuration.is_file():
         raise RunFolderError(f"{folder.absolute()} is no run folder; run 'disolyte quickstart', or give --folder")
     launchpad, store = loadfn(folder / "my_launchpad.yaml"), loadfn(configuration)["JOB_STORE"]
-    shares_database = store["docs_store"].get("uri") == launchpad["host"]
     with ExitStack() as stack:
         try:
-            own = None if shares_database else configuration
-            campaign = stack.enter_context(open_campaign(folder, jobflow_config=own))
+            campaign = stack.enter_context(open_campaign(folder))
         except RunFolderInUseError:
             database = Database(launchpad["host"], launchpad["name"])
             campaign = Campaign(_campaign_name(folder), folder.absolute(), database, store)
         yield campaign
+
+
+def _recorded_configuration(folder: Path) -> Path | None:
+    """The folder's jobflow configuration, if it names the user's own store and not that of the database itself."""
+    configuration, launchpad = folder / "jobflow.yaml", folder / "my_launchpad.yaml"
+    if not (configuration.is_file() and launchpad.is_file()) or "JOBFLOW_CONFIG_FILE" in os.environ:
+        return None
+    uri = loadfn(configuration)["JOB_STORE"]["docs_store"].get("uri")
+    return None if uri == loadfn(launchpad)["host"] else configuration
 
 
 def _campaign_name(folder: Path) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from jobflow import Flow, Maker
 
+from disolyte.enumeration import OrderingSpace
 from disolyte.enumeration.makers import EnumerationMaker
 from disolyte.labelling.makers import DatasetMaker, LabelMaker
 from disolyte.models.coverage import check_coverage
@@ -61,7 +62,7 @@ class TrainingSetFlowMaker(Maker):
         Raises
         ------
         CompositionError
-            If the grid is empty or the end members do not span it.
+            If the grid is empty, the end members do not span it, or a supercell cannot hold a composition.
         OxidationStateError
             If a composition is not neutral.
         ModelCoverageError
@@ -72,8 +73,17 @@ class TrainingSetFlowMaker(Maker):
             check_coverage(maker.foundation, system.elements)
         jobs, rankings = [], []
         for point in system.points():
+            disordered = disordered_structure(system, point)
+            for supercell in system.supercells:
+                # Only to be refused here, and not in a job, if the cell cannot hold the composition.
+                OrderingSpace.from_structure(
+                    disordered,
+                    supercell,
+                    symprec=self.enumeration_maker.symprec,
+                    rounding=self.enumeration_maker.rounding,
+                )
             enumerate_job = self.enumeration_maker.make(
-                disordered_structure(system, point),
+                disordered,
                 point=point,
                 supercells=system.supercells,
                 oxidation_states=system.oxidation_states,

@@ -33,13 +33,16 @@ def check_coverage(source: ModelSource, elements: Iterable[str]) -> None:
     """
     if source.name != SHIPPED and not (source.path or "").endswith(".npz"):
         return
-    packed = PackedModel.read(find_model_file(source).path)
-    found = model_sha256(packed.architecture, packed.weights.to_bytes())
+    path = find_model_file(source).path
+    packed = PackedModel.read(path)
+    try:
+        found = model_sha256(packed.architecture, packed.weights.to_bytes())
+    except ModelIntegrityError as error:
+        raise ModelIntegrityError(f"{path} cannot be read: {error}; fetch or install it again") from error
     expected = source.sha256 or packed.sha256
     if found != expected.lower():
         raise ModelIntegrityError(
-            f"the model {source.name!r} has SHA-256 {found}, expected {expected}: it is corrupt; install disolyte "
-            "again, or fetch the file again"
+            f"the model at {path} has SHA-256 {found}, expected {expected}: it is corrupt; fetch or install it again"
         )
     known = [chemical_symbols[number] for number in packed.architecture["atomic_numbers"]]
     if missing := sorted(set(elements) - set(known)):

@@ -189,6 +189,11 @@ class Campaign:
         """
         idle_polls = 0
         while idle_polls < IDLE_POLLS:
+            for name in self.registry.dead():
+                raise WorkerError(
+                    f"{name} has ended unexpectedly; finished work is kept, run the command again to go on. "
+                    f"The end of its log:\n{self.registry.log_tail(name)}"
+                )
             jobs = self.jobs()
             yield jobs
             states = {job.state for job in jobs}
@@ -196,8 +201,6 @@ class Campaign:
                 return
             # Between the end of a job and the release of its children, nothing is ready for a moment.
             idle_polls = 0 if states & {"READY", "RESERVED", "RUNNING"} else idle_polls + 1
-            for name in self.registry.dead():
-                raise WorkerError(f"{name} has ended unexpectedly; the end of its log:\n{self.registry.log_tail(name)}")
             time.sleep(poll_s)
 
 

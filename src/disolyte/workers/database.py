@@ -73,7 +73,9 @@ class Database:
         try:
             client: MongoClient[dict[str, Any]] = MongoClient(self.uri, serverSelectionTimeoutMS=int(timeout_s * 1000))
         except (PyMongoError, ValueError) as error:
-            raise StoreError(f"{self.display} is not a MongoDB URI: {error}") from error
+            raise StoreError(
+                "the database's URI cannot be read: escape special characters of user and password, e.g. '/' as %2F"
+            ) from error
         try:
             probe = client[self.name]["disolyte_write_test"]
             probe.replace_one({"_id": 0}, {"_id": 0}, upsert=True)

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -74,7 +74,9 @@ class ProcessRegistry:
         if record is None:
             return
         _end(*record)
-        self._write(records)
+        # On a full disk the record stays: it names a process that is gone, which does no harm.
+        with suppress(OSError):
+            self._write(records)
 
     def stop_all(self) -> list[str]:
         """End all processes of this folder, the latest first; return the names of those that still ran."""
