@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from disolyte.cli import app
@@ -60,12 +61,50 @@ def test_full_disk(clean_dir, monkeypatch):
         ("JOB_STORE: {docs_store: {type: MemoryStore}, additional_stores: {data: {type: MemoryStore}}}", "in memory"),
         ("JOB_STORE: {docs_store: {type: MemoryStore}}", "additional store named 'data'"),
         ("nothing: here", "no JOB_STORE"),
+        ("JOB_STORE: {docs_store: hello}", "no JOB_STORE"),
+        ("- a\n- b", "no JOB_STORE"),
+        ("JOB_STORE: [", "is no YAML file"),
+        (
+            "JOB_STORE: {docs_store: {type: NoStore}, additional_stores: {data: {type: NoStore}}}",
+            "cannot be used (KeyError); check its store types",
+        ),
     ],
 )
 def test_unfit_jobflow_configuration(clean_dir, content, complaint):
     file = clean_dir / "mine.yaml"
     file.write_text(content)
     assert complaint in failure("quickstart", "--jobflow-config", file)
+
+
+def test_brackets_in_messages_are_not_markup(capsys):
+    from disolyte.cli.session import readable_errors
+    from disolyte.errors import MissingExtraError
+
+    with pytest.raises(typer.Exit), readable_errors():
+        raise MissingExtraError("secantus", "embedded-db")
+    assert "pip install 'disolyte[embedded-db]'" in capsys.readouterr().err
+
+
+def test_unescaped_password_is_not_printed(clean_dir):
+    message = failure("quickstart", "--mongodb-uri", "mongodb://user:pa/ss@127.0.0.1:1/x")
+    assert "escape special characters" in message
+    assert "pa/ss" not in message
+
+
+def test_own_job_store_is_remembered_by_the_folder(clean_dir):
+    pytest.importorskip("secantus")
+    from disolyte.cli.session import open_campaign
+
+    store = "{type: JSONStore, paths: %s, read_only: false}"
+    docs, data = store % (clean_dir / "docs.json"), store % (clean_dir / "data.json")
+    for name in ("docs.json", "data.json"):
+        (clean_dir / name).write_text("[]")
+    (clean_dir / "mine.yaml").write_text(f"JOB_STORE: {{docs_store: {docs}, additional_stores: {{data: {data}}}}}")
+    with open_campaign(clean_dir / "run", jobflow_config=clean_dir / "mine.yaml") as campaign:
+        first = campaign.job_store_spec
+    with open_campaign(clean_dir / "run") as campaign:
+        assert campaign.job_store_spec == first
+        assert first["docs_store"]["type"] == "JSONStore"
 
 
 def test_missing_jobflow_configuration(clean_dir):

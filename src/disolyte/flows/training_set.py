@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from jobflow import Flow, Maker
+from pymatgen.core import Structure
 
 from disolyte.enumeration import OrderingSpace
 from disolyte.enumeration.makers import EnumerationMaker
@@ -74,14 +75,7 @@ class TrainingSetFlowMaker(Maker):
         jobs, rankings = [], []
         for point in system.points():
             disordered = disordered_structure(system, point)
-            for supercell in system.supercells:
-                # Only to be refused here, and not in a job, if the cell cannot hold the composition.
-                OrderingSpace.from_structure(
-                    disordered,
-                    supercell,
-                    symprec=self.enumeration_maker.symprec,
-                    rounding=self.enumeration_maker.rounding,
-                )
+            self._check_cells(disordered, system)
             enumerate_job = self.enumeration_maker.make(
                 disordered,
                 point=point,
@@ -101,3 +95,16 @@ class TrainingSetFlowMaker(Maker):
         dataset = self.dataset_maker.make(label.output)
         output = {"rankings": rankings, "selection": select.output, "dataset": dataset.output}
         return Flow([*jobs, select, sample, label, dataset], output=output, name=f"{self.name} {system.key}")
+
+    def _check_cells(self, disordered: Structure, system: DisorderedSystem) -> None:
+        """Refuse a composition that a supercell cannot hold here, and not in a job."""
+        maker = self.enumeration_maker
+        for supercell in system.supercells:
+            OrderingSpace.from_structure(
+                disordered,
+                supercell,
+                symprec=maker.symprec,
+                rounding=maker.rounding,
+                pool=maker.pool,
+                oxidation_states=system.oxidation_states,
+            )
