@@ -25,8 +25,11 @@ def test_known_and_unknown_elements():
         check_coverage(ModelSource(name=SHIPPED), ["Li", "Zr", "O"])
 
 
-def test_pickles_are_left_to_their_jobs():
-    check_coverage(ModelSource(), ["Zr"])
+def test_pickles_are_left_to_their_jobs(tmp_path):
+    """A pickle is not even looked for: the machine that submits need not have it."""
+    check_coverage(ModelSource(path=str(tmp_path / "elsewhere.model")), ["Zr"])
+    with pytest.raises(ModelNotFoundError):
+        check_coverage(ModelSource(path=str(tmp_path / "elsewhere.npz")), ["Zr"])
 
 
 def test_corrupt_file(copied_model):
