@@ -112,7 +112,7 @@ def test_missing_jobflow_configuration(clean_dir):
 
 
 def test_results_of_no_run_folder(clean_dir):
-    assert "is no run folder; run 'disolyte quickstart'" in failure("results", "--folder", clean_dir)
+    assert "is no run folder; run 'disolyte init'" in failure("results", "--folder", clean_dir)
 
 
 def test_results_of_an_empty_campaign(clean_dir):

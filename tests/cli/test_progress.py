@@ -10,7 +10,7 @@ from disolyte.cli.progress import ProgressDisplay
 from disolyte.flows.costs import StageCost
 from disolyte.workers.campaign import JobState
 
-COSTS = {"sampling": StageCost(2, 100.0), "diffusion": StageCost(4, 300.0)}
+COSTS = {"sampling": StageCost(n_jobs=2, seconds=100.0), "diffusion": StageCost(n_jobs=4, seconds=300.0)}
 
 
 def jobs(sampling, diffusion):

@@ -54,8 +54,8 @@ def test_categories_and_documents_through_two_workers(campaign):
     assert all(job.category == ("gpu" if job.name == "heavy" else "cpu") for job in jobs)
     launches = campaign.launchpad().launches
     workers = {launch["fw_id"]: launch["fworker"]["name"] for launch in launches.find()}
-    assert {workers[job.fw_id] for job in jobs if job.category == "gpu"} == {"worker-2-gpu"}
-    assert {workers[job.fw_id] for job in jobs if job.category == "cpu"} == {"worker-1-cpu"}
+    assert {workers[job.fw_id] for job in jobs if job.category == "gpu"} == {"test-worker-2-gpu"}
+    assert {workers[job.fw_id] for job in jobs if job.category == "cpu"} == {"test-worker-1-cpu"}
     assert campaign.job_store().get_output(first.uuid) == 3
 
     with pytest.raises(WorkerError, match="on the LaunchPad already"):
@@ -82,7 +82,7 @@ def test_killed_worker_and_database_lose_nothing(campaign):
     assert campaign.registry.stop_all() == []
     again = Campaign("test", campaign.folder, start_embedded(campaign.registry))
     again.write_configuration()
-    assert again.recover() == 1
+    assert len(again.recover().rerun) == 1
     flag.touch()
     again.start_workers(["any"], threads=1)
     jobs = finish(again)
@@ -113,7 +113,7 @@ def test_failed_job_keeps_its_traceback_and_runs_again(campaign):
     assert name == "needs file"
     assert "FileNotFoundError" in traceback
     flag.write_text("here")
-    assert campaign.recover() == 1
+    assert len(campaign.recover().rerun) == 1
     assert [job.state for job in finish(campaign)] == ["COMPLETED"]
 
 

@@ -23,7 +23,7 @@ def run_quickstart(folder: Path, *, fireworks: bool, mongodb_uri: str | None, jo
     start = time.monotonic()
     with (
         readable_errors(),
-        open_campaign(folder, mongodb_uri=mongodb_uri, jobflow_config=jobflow_config) as campaign,
+        open_campaign(folder, mongodb_uri=mongodb_uri, jobflow_config=jobflow_config, stem="quickstart") as campaign,
     ):
         _say(f"Run folder {campaign.folder}, database {campaign.database.display}")
         _submit_or_go_on(campaign)
@@ -42,7 +42,7 @@ def _submit_or_go_on(campaign: Campaign) -> None:
     jobs = campaign.jobs()
     if jobs:
         n_done = sum(job.state == "COMPLETED" for job in jobs)
-        n_again = campaign.recover()
+        n_again = len(campaign.recover().rerun)
         again = f", {n_again} that were cut off or failed run again" if n_again else ""
         _say(f"Going on: {n_done} of {len(jobs)} jobs are done{again}.")
         return

@@ -4,29 +4,30 @@ from __future__ import annotations
 
 import errno
 import os
+import re
+import shutil
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import Any
-from uuid import uuid4
+from typing import Any, Final
 
 import typer
 from jobflow import JobStore
-from monty.serialization import loadfn
 from pymongo.errors import PyMongoError
 from rich.console import Console
 from rich.text import Text
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from disolyte.errors import DisolyteError, InputError, RunFolderError, RunFolderInUseError, StoreError
 from disolyte.workers.campaign import Campaign
 from disolyte.workers.database import Database, start_embedded
+from disolyte.workers.folder import NOT_A_RUN_FOLDER, CampaignRecord, RunFolder, read_job_store_spec
 from disolyte.workers.processes import ProcessRegistry, own_folder
 
 errors = Console(stderr=True)
+CAMPAIGN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @contextmanager
@@ -74,26 +75,14 @@ def own_job_store(jobflow_config: Path | None) -> dict[str, Any] | None:
     ------
     InputError
         If the file is missing, has no ``JOB_STORE``, or names a store in memory.
+    StoreError
+        If the store cannot be written to.
     """
     if jobflow_config is None and "JOBFLOW_CONFIG_FILE" in os.environ:
         jobflow_config = Path(os.environ["JOBFLOW_CONFIG_FILE"])
     if jobflow_config is None:
         return None
-    if not jobflow_config.is_file():
-        raise InputError(f"there is no jobflow configuration at {jobflow_config}")
-    try:
-        content = YAML(typ="safe").load(jobflow_config.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{jobflow_config} is no YAML file: {str(error).splitlines()[0]}; correct it") from error
-    spec = content.get("JOB_STORE") if isinstance(content, dict) else None
-    if not isinstance(spec, dict) or not isinstance(spec.get("docs_store"), dict):
-        raise InputError(f"{jobflow_config} has no JOB_STORE with a docs_store; see jobflow's documentation")
-    if "data" not in (spec.get("additional_stores") or {}):
-        raise InputError(
-            f"the JOB_STORE of {jobflow_config} needs an additional store named 'data', e.g. a GridFSStore"
-        )
-    if spec["docs_store"].get("type") == "MemoryStore":
-        raise InputError(f"the JOB_STORE of {jobflow_config} is in memory; worker processes cannot share it")
+    spec = read_job_store_spec(jobflow_config)
     _check_job_store(spec, jobflow_config)
     return spec
 
@@ -116,7 +105,12 @@ def _check_job_store(spec: dict[str, Any], jobflow_config: Path) -> None:
 
 @contextmanager
 def open_campaign(
-    folder: Path, *, mongodb_uri: str | None = None, jobflow_config: Path | None = None
+    folder: Path,
+    *,
+    mongodb_uri: str | None = None,
+    jobflow_config: Path | None = None,
+    stem: str = "campaign",
+    name: str | None = None,
 ) -> Iterator[Campaign]:
     """Own a run folder and its database; end all its processes at the end.
 
@@ -128,20 +122,24 @@ def open_campaign(
         The user's own MongoDB; if None, the one that the folder was used with before, or an embedded one.
     jobflow_config
         The user's own jobflow configuration, whose job store is then used.
+    stem
+        Beginning of the campaign's name where it is made up.
+    name
+        Name of the campaign.
     """
-    folder = folder.absolute()
-    uri = mongodb_uri or _recorded_uri(folder)
-    job_store_spec = own_job_store(jobflow_config or _recorded_configuration(folder))
-    with own_folder(folder), interruptible():
-        registry = ProcessRegistry(folder)
+    files = RunFolder(folder)
+    database = _database(files, mongodb_uri)
+    job_store_spec = own_job_store(jobflow_config or _recorded_configuration(files))
+    with own_folder(files.path), interruptible():
+        registry = ProcessRegistry(files.path)
         registry.stop_all()
         try:
-            if uri:
-                database = Database.from_uri(uri)
-                database.check()
+            if database is None:
+                recorded = files.database() if files.is_embedded else None
+                database = start_embedded(registry, recorded.port if recorded else None)
             else:
-                database = start_embedded(registry)
-            campaign = Campaign(_campaign_name(folder), folder, database, job_store_spec)
+                database.check()
+            campaign = Campaign(_name(files, stem, name), files.path, database, job_store_spec)
             campaign.write_configuration()
             yield campaign
         finally:
@@ -150,46 +148,83 @@ def open_campaign(
 
 @contextmanager
 def read_campaign(folder: Path) -> Iterator[Campaign]:
-    """Open a run folder to read from it, also while its campaign runs.
+    """Open a run folder to read from it, also while its campaign runs, and from a read-only disk.
 
     Raises
     ------
     RunFolderError
         If it is no run folder.
     """
-    configuration = folder / "jobflow.yaml"
-    if not configuration.is_file():
-        raise RunFolderError(f"{folder.absolute()} is no run folder; run 'disolyte quickstart', or give --folder")
-    launchpad, store = loadfn(folder / "my_launchpad.yaml"), loadfn(configuration)["JOB_STORE"]
+    files = RunFolder(folder)
+    files.require()
     with ExitStack() as stack:
+        if not os.access(files.path, os.W_OK) or _is_on_read_only_disk(files.path):
+            if files.is_embedded:
+                # The embedded database cannot run without writing.
+                files = stack.enter_context(_copied(files))
+            else:
+                yield _known_campaign(files)
+                return
         try:
-            campaign = stack.enter_context(open_campaign(folder))
+            campaign = stack.enter_context(open_campaign(files.path))
         except RunFolderInUseError:
-            database = Database(launchpad["host"], launchpad["name"])
-            campaign = Campaign(_campaign_name(folder), folder.absolute(), database, store)
+            campaign = _known_campaign(files)
         yield campaign
 
 
-def _recorded_configuration(folder: Path) -> Path | None:
+def _known_campaign(files: RunFolder) -> Campaign:
+    """The campaign of a folder that another process owns or nobody can write to."""
+    database = files.database()
+    if database is None:
+        raise RunFolderError(f"{files.path} names no database; {NOT_A_RUN_FOLDER}")
+    database.check_readable()
+    return Campaign(files.record().name, files.path, database, files.job_store_spec())
+
+
+@contextmanager
+def _copied(files: RunFolder) -> Iterator[RunFolder]:
+    """Copy of what reading needs, in a temporary folder."""
+    with TemporaryDirectory(prefix="disolyte-") as folder:
+        for file in (files.launchpad_file, files.jobflow_file, files.record_file):
+            shutil.copy(file, folder)
+        shutil.copytree(files.storage, Path(folder) / files.storage.name)
+        yield RunFolder(Path(folder))
+
+
+def _is_on_read_only_disk(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+
+
+def _database(files: RunFolder, mongodb_uri: str | None) -> Database | None:
+    """The user's own database, given or recorded; None for the embedded one."""
+    recorded = None if files.is_embedded else files.database()
+    if mongodb_uri is None:
+        return recorded
+    given = Database.from_uri(mongodb_uri)
+    if files.is_initialised and given != recorded:
+        where = "its embedded database" if recorded is None else recorded.display
+        raise InputError(
+            f"{files.path} belongs to {where}, not to {given.display}; leave the URI out, or give another --folder"
+        )
+    return given
+
+
+def _name(files: RunFolder, stem: str, name: str | None) -> str:
+    """The campaign's name: recorded, given or made up."""
+    if name is None or files.record_file.exists():
+        recorded = files.record(stem).name
+        if name not in {None, recorded}:
+            raise InputError(f"{files.path} holds the campaign '{recorded}' already; leave --name out, or give another")
+        return recorded
+    if not CAMPAIGN_NAME.fullmatch(name):
+        raise InputError(f"the campaign's name {name!r} may hold letters, digits, '.', '_' and '-', up to 64")
+    return files.write_record(CampaignRecord(name=name)).name
+
+
+def _recorded_configuration(files: RunFolder) -> Path | None:
     """The folder's jobflow configuration, if it names the user's own store and not that of the database itself."""
-    configuration, launchpad = folder / "jobflow.yaml", folder / "my_launchpad.yaml"
-    if not (configuration.is_file() and launchpad.is_file()) or "JOBFLOW_CONFIG_FILE" in os.environ:
+    if not files.is_initialised or "JOBFLOW_CONFIG_FILE" in os.environ:
         return None
-    uri = loadfn(configuration)["JOB_STORE"]["docs_store"].get("uri")
-    return None if uri == loadfn(launchpad)["host"] else configuration
-
-
-def _campaign_name(folder: Path) -> str:
-    """Name of the folder's campaign, made up at its first use."""
-    file = folder / "campaign.txt"
-    if not file.exists():
-        file.write_text(f"quickstart-{uuid4().hex[:8]}\n", encoding="utf-8")
-    return file.read_text(encoding="utf-8").strip()
-
-
-def _recorded_uri(folder: Path) -> str | None:
-    """URI of the user's own database that the folder was used with before; None for an embedded or no database."""
-    file = folder / "my_launchpad.yaml"
-    if (folder / "database").is_dir() or not file.is_file():
-        return None
-    return str(loadfn(file)["host"])
+    database, spec = files.database(), files.job_store_spec()
+    is_own = database is not None and spec is not None and spec["docs_store"].get("uri") != database.uri
+    return files.jobflow_file if is_own else None

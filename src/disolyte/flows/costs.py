@@ -1,13 +1,5 @@
 """What a flow is expected to cost, for progress displays and plans."""
 
-from __future__ import annotations
+from disolyte.workers.folder import StageCost
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class StageCost:
-    """Jobs of a stage, and what they take together on two cores."""
-
-    n_jobs: int
-    seconds: float
+__all__ = ["StageCost"]

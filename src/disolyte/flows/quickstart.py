@@ -34,12 +34,12 @@ DIFFUSION_FORMULAS: Final = ("Li3InCl6", "Li3YBr6")
 
 
 EXPECTED_COSTS: Final = {
-    "enumeration": StageCost(4, 2),
-    "thermodynamics": StageCost(6, 25),
-    "sampling": StageCost(4, 40),
-    "labelling": StageCost(5, 15),
-    "finetuning": StageCost(1, 80),
-    "diffusion": StageCost(4, 300),
+    "enumeration": StageCost(n_jobs=4, seconds=2),
+    "thermodynamics": StageCost(n_jobs=6, seconds=25),
+    "sampling": StageCost(n_jobs=4, seconds=40),
+    "labelling": StageCost(n_jobs=5, seconds=15),
+    "finetuning": StageCost(n_jobs=1, seconds=80),
+    "diffusion": StageCost(n_jobs=4, seconds=300),
 }
 """What the quickstart is made of, by stage, for the progress display."""
 

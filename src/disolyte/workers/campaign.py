@@ -1,7 +1,7 @@
 """A flow on a LaunchPad, run by worker processes of one run folder, and watched until it ends.
 
 All state is in the LaunchPad and the job store: a campaign that was killed goes on from what is finished. Plain
-``lpad`` and ``rlaunch`` work beside it with the files ``my_launchpad.yaml`` and ``fworker_*.yaml`` of the folder.
+``lpad``, ``rlaunch`` and ``qlaunch`` work beside it with the files of the folder.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from typing import Any, Final
 from fireworks import LaunchPad
 from jobflow import Flow, JobStore
 from jobflow.managers.fireworks import flow_to_workflow
-from monty.serialization import dumpfn
 
 from disolyte.errors import WorkerError
 from disolyte.workers.database import Database
+from disolyte.workers.folder import RunFolder, fworker_spec, read_fworker, write_yaml
 from disolyte.workers.processes import ProcessRegistry
+from disolyte.workers.recovery import Recovery, lost_jobs, recover_campaign, rerun_jobs
 
 UNFINISHED: Final = ("WAITING", "READY", "RESERVED", "RUNNING")
 IDLE_POLLS: Final = 10
+WATCHED_SHARE: Final = 50
+"""A watcher rests so many times as long as its question took."""
 ANY_ROLE: Final = "any"
 """Name of a worker that takes the jobs of all roles."""
 
@@ -65,17 +68,16 @@ class Campaign:
     def __post_init__(self) -> None:
         object.__setattr__(self, "registry", ProcessRegistry(self.folder))
 
+    @property
+    def files(self) -> RunFolder:
+        """The folder's configuration."""
+        return RunFolder(self.folder)
+
     def write_configuration(self) -> None:
-        """Write ``jobflow.yaml`` and ``my_launchpad.yaml`` for the owner alone: the URI may hold a password."""
-        store = self.job_store_spec or self.database.job_store_spec()
-        for name, content in (
-            ("jobflow.yaml", {"JOB_STORE": store}),
-            ("my_launchpad.yaml", self.database.launchpad_spec()),
-        ):
-            file = self.folder / name
-            file.touch(mode=0o600)
-            file.chmod(0o600)
-            dumpfn(content, file)
+        """Write the files of FireWorks and jobflow that are missing or name another database."""
+        self.files.write_job_store(self.job_store_spec or self.database.job_store_spec())
+        self.files.write_launchpad(self.database)
+        self.files.write_fworkers(self.name)
 
     def job_store(self) -> JobStore:
         """The job store, connected."""
@@ -90,18 +92,29 @@ class Campaign:
             launchpad.reset("", require_password=False)
         return launchpad
 
-    def submit(self, flow: Flow) -> None:
+    def submit(self, flow: Flow) -> int:
         """Put a flow on the LaunchPad under the campaign's name.
+
+        Returns
+        -------
+        int
+            Number of jobs submitted; they may make more.
 
         Raises
         ------
         WorkerError
             If the LaunchPad holds a campaign of this name already.
         """
-        if self.jobs():
+        launchpad = self.launchpad()
+        if launchpad.workflows.find_one({"metadata.campaign": self.name}, {"_id": 1}) is not None:
             raise WorkerError(f"a campaign '{self.name}' is on the LaunchPad already; choose another name")
+        # A submission that was cut off leaves jobs without a workflow; workers never finish these.
+        launchpad.fireworks.delete_many({"spec.campaign": self.name})
         flow.update_metadata({"campaign": self.name}, dynamic=True)
-        self.launchpad().add_wf(flow_to_workflow(flow, name=self.name, metadata={"campaign": self.name}))
+        workflow = flow_to_workflow(flow, name=self.name, metadata={"campaign": self.name})
+        launchpad.fireworks.create_index("spec.campaign")
+        launchpad.add_wf(workflow)
+        return len(workflow.fws)
 
     def jobs(self) -> list[JobState]:
         """States of all jobs of the campaign that exist by now."""
@@ -109,26 +122,46 @@ class Campaign:
         found = self.launchpad().fireworks.find({"spec.campaign": self.name}, wanted)
         return [_job_state(entry) for entry in found]
 
-    def recover(self) -> int:
-        """Make ready again what was running when its worker died, in its old folder, and what failed.
+    def recover(self) -> Recovery:
+        """Make ready again what was cut off or failed. Only to be called while no worker of this campaign runs."""
+        return recover_campaign(self.launchpad(), self.name, self.folder)
 
-        Only to be called while no worker of this campaign runs.
+    def rerun_failed(self, silent_s: float | None = None) -> list[int]:
+        """Make ready again what failed, while other workers of the campaign may run.
+
+        Parameters
+        ----------
+        silent_s
+            Jobs whose worker has not been heard of for so long are taken for lost, too.
+
+        Returns
+        -------
+        list of int
+            FireWorks ids of these jobs.
+        """
+        launchpad = self.launchpad()
+        again = [job.fw_id for job in self.jobs() if job.state == "FIZZLED"]
+        again += [] if silent_s is None else lost_jobs(launchpad, self.name, silent_s)
+        rerun_jobs(launchpad, again, self.folder)
+        return again
+
+    def cancel(self) -> int:
+        """Let nothing more of the campaign start, nor a running job make others; finished documents stay.
 
         Returns
         -------
         int
-            Number of jobs made ready again.
+            Number of jobs cancelled. ``lpad reignite_fws`` takes it back.
         """
         launchpad = self.launchpad()
-        # A worker killed while it held the workflow's lock would keep everybody waiting for minutes.
-        launchpad.workflows.update_many({"metadata.campaign": self.name}, {"$unset": {"locked": True}})
-        lost = [job.fw_id for job in self.jobs() if job.state in {"RUNNING", "RESERVED", "FIZZLED"}]
-        for fw_id in lost:
-            launch = launchpad.launches.find_one({"fw_id": fw_id}, {"launch_dir": 1}, sort=[("launch_id", -1)])
-            launchpad.rerun_fw(fw_id)
-            if launch is not None and Path(launch["launch_dir"]).is_dir():
-                launchpad.update_spec([fw_id], {"_launch_dir": launch["launch_dir"]})
-        return len(lost)
+        unfinished = [job.fw_id for job in self.jobs() if job.state in {*UNFINISHED, "FIZZLED", "PAUSED"}]
+        # One by one, FireWorks would rewrite the whole workflow for each job.
+        launchpad.fireworks.update_many({"fw_id": {"$in": unfinished}}, {"$set": {"state": "DEFUSED"}})
+        for workflow in launchpad.workflows.find({"metadata.campaign": self.name}, {"nodes": 1}):
+            states = {f"fw_states.{fw_id}": "DEFUSED" for fw_id in set(unfinished) & set(workflow["nodes"])}
+            if states:
+                launchpad.workflows.update_one({"_id": workflow["_id"]}, {"$set": {**states, "state": "DEFUSED"}})
+        return len(unfinished)
 
     def failures(self) -> Iterator[tuple[str, str]]:
         """Name and traceback of each failed job."""
@@ -140,12 +173,12 @@ class Campaign:
             yield job.name, stored.get("_exception", {}).get("_stacktrace", "the worker left no traceback")
 
     def start_workers(self, categories: Iterable[str], *, threads: int) -> list[str]:
-        """Start one ``rlaunch`` process for each category given, in the folder ``launches``.
+        """Start one ``rlaunch`` process for each role given, in the folder ``launches``.
 
         Parameters
         ----------
         categories
-            Categories of jobs, or :data:`ANY_ROLE`; one that is given twice gets two workers.
+                Roles, or :data:`ANY_ROLE`; one that is given twice gets two workers.
         threads
             Threads of numerical libraries in each worker.
 
@@ -154,10 +187,9 @@ class Campaign:
         list of str
             Names of the processes in the registry.
         """
-        launches = self.folder / "launches"
-        launches.mkdir(exist_ok=True)
+        self.files.launches.mkdir(exist_ok=True)
         environment = {
-            "JOBFLOW_CONFIG_FILE": str(self.folder / "jobflow.yaml"),
+            "JOBFLOW_CONFIG_FILE": str(self.files.jobflow_file),
             "OMP_NUM_THREADS": str(threads),
             "MKL_NUM_THREADS": str(threads),
             "PYTHONUNBUFFERED": "1",
@@ -165,14 +197,23 @@ class Campaign:
         names = []
         for number, category in enumerate(categories, start=1):
             name = f"worker-{number}-{category}"
-            fworker = {"name": name, "category": "" if category == ANY_ROLE else category, "query": "{}"}
-            file = self.folder / f"fworker_{number}_{category}.yaml"
-            dumpfn(fworker, file)
-            launchpad = self.folder / "my_launchpad.yaml"
-            command = [sys.executable, "-m", "disolyte.workers.rlaunch", str(launchpad), str(file), str(os.getpid())]
-            self.registry.start(name, command, env=environment, cwd=launches)
+            file = self._fworker_file(category)
+            command = [sys.executable, "-m", "disolyte.workers.rlaunch", str(self.files.launchpad_file), str(file)]
+            command += [f"{self.name}-{name}", str(os.getpid())]
+            self.registry.start(name, command, env=environment, cwd=self.files.launches)
             names.append(name)
         return names
+
+    def _fworker_file(self, role: str) -> Path:
+        """The worker's file of a role, checked; that of a worker for all roles is written anew."""
+        file = self.files.fworker_file(role)
+        if role == ANY_ROLE:
+            write_yaml(file, {**fworker_spec(role, self.name), "category": ""})
+        elif not file.is_file():
+            known = sorted(path.stem.removeprefix("fworker_") for path in self.folder.glob("fworker_*.yaml"))
+            raise WorkerError(f"there is no worker '{role}' in {self.folder}; there is: {', '.join(known) or 'none'}")
+        read_fworker(file)
+        return file
 
     def stop_workers(self, names: Iterable[str]) -> None:
         """End worker processes; what they were running can be recovered."""
@@ -194,14 +235,17 @@ class Campaign:
                     f"{name} has ended unexpectedly; finished work is kept, run the command again to go on. "
                     f"The end of its log:\n{self.registry.log_tail(name)}"
                 )
+            asked = time.monotonic()
             jobs = self.jobs()
+            took_s = time.monotonic() - asked
             yield jobs
             states = {job.state for job in jobs}
             if not states & set(UNFINISHED):
                 return
             # Between the end of a job and the release of its children, nothing is ready for a moment.
             idle_polls = 0 if states & {"READY", "RESERVED", "RUNNING"} else idle_polls + 1
-            time.sleep(poll_s)
+            # Watching thousands of jobs must not keep the database from its work.
+            time.sleep(max(poll_s, WATCHED_SHARE * took_s))
 
 
 _connections: dict[str, LaunchPad] = {}

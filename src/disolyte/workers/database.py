@@ -11,6 +11,7 @@ import shutil
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -54,6 +55,11 @@ class Database:
         return cls(uri, name) if name else cls(uri)
 
     @property
+    def port(self) -> int | None:
+        """Port that the URI names."""
+        return urlsplit(self.uri).port
+
+    @property
     def display(self) -> str:
         """The URI without user and password."""
         parts = urlsplit(self.uri)
@@ -67,6 +73,25 @@ class Database:
         StoreError
             If the server cannot be reached, refuses the credentials, or refuses to write.
         """
+
+        def write(database: Any) -> None:
+            probe = database["disolyte_write_test"]
+            probe.replace_one({"_id": 0}, {"_id": 0}, upsert=True)
+            probe.drop()
+
+        self._try(write, "write", timeout_s)
+
+    def check_readable(self, timeout_s: float = 5.0) -> None:
+        """Connect, authenticate and read one document.
+
+        Raises
+        ------
+        StoreError
+            If the server cannot be reached, refuses the credentials, or refuses to read.
+        """
+        self._try(lambda database: database["fireworks"].find_one({}, {"_id": 1}), "read", timeout_s)
+
+    def _try(self, action: Callable[[Any], object], verb: str, timeout_s: float) -> None:
         from pymongo import MongoClient
         from pymongo.errors import OperationFailure, PyMongoError
 
@@ -77,13 +102,11 @@ class Database:
                 "the database's URI cannot be read: escape special characters of user and password, e.g. '/' as %2F"
             ) from error
         try:
-            probe = client[self.name]["disolyte_write_test"]
-            probe.replace_one({"_id": 0}, {"_id": 0}, upsert=True)
-            probe.drop()
+            action(client[self.name])
         except OperationFailure as error:
             reason = (error.details or {}).get("errmsg", "refused")
             raise StoreError(
-                f"{self.display} refused to write: {reason}; check user, password and rights on '{self.name}'"
+                f"{self.display} refused to {verb}: {reason}; check user, password and rights on '{self.name}'"
             ) from None
         except PyMongoError:
             raise StoreError(
@@ -106,13 +129,15 @@ class Database:
         return {"host": self.uri, "uri_mode": True, "name": self.name, "strm_lvl": "WARNING"}
 
 
-def start_embedded(registry: ProcessRegistry) -> Database:
+def start_embedded(registry: ProcessRegistry, port: int | None = None) -> Database:
     """Start the embedded database of a run folder and wait until it answers.
 
     Parameters
     ----------
     registry
         Processes of the run folder; the server's name in it is ``database``.
+    port
+        Port that it had before, which it gets again if nobody else took it.
 
     Returns
     -------
@@ -139,7 +164,7 @@ def start_embedded(registry: ProcessRegistry) -> Database:
             "free some, or give another --folder"
         )
     registry.stop("database")
-    port = _free_port()
+    port = _free_port(port)
     database = Database(f"mongodb://127.0.0.1:{port}")
     command = [sys.executable, "-m", "secantus", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--storage-path", str(storage), "--log-level", "WARNING", "--cache-size", "256M", "--sync-on-commit"]
@@ -159,7 +184,13 @@ def start_embedded(registry: ProcessRegistry) -> Database:
             return database
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def _free_port(wanted: int | None) -> int:
+    for port in (wanted, 0) if wanted else (0,):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise StoreError("no port of 127.0.0.1 is free for the embedded database; end some servers")

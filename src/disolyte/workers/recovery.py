@@ -1,0 +1,134 @@
+"""Put right what killed processes left on a LaunchPad.
+
+FireWorks ends a job in several writes: the launch with the job's result, the fireworks that change or are new, then
+the workflow's links and states. A process can be killed between any two. Results whose launch is written are applied
+from there, so that no finished job runs twice; jobs without a result run again, in their old folders.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from fireworks import LaunchPad
+
+LOCK_PATIENCE_S: Final = 10.0
+"""A lock that is held all this time belongs to a process that is gone."""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What was put right.
+
+    Attributes
+    ----------
+    applied
+        Finished jobs whose result had not reached the workflow.
+    rerun
+        Jobs made ready again.
+    """
+
+    applied: list[int]
+    rerun: list[int]
+
+
+def recover_campaign(launchpad: LaunchPad, campaign: str, folder: Path) -> Recovery:
+    """Make a campaign whole again. No worker of it may run meanwhile.
+
+    Parameters
+    ----------
+    launchpad
+        The LaunchPad.
+    campaign
+        Name of the campaign.
+    folder
+        Jobs cut off in a folder below this one go on there; others get a new one.
+    """
+    mine = {"metadata.campaign": campaign}
+    # A process killed while it held the workflow's lock would keep everybody waiting for minutes.
+    launchpad.workflows.update_many(mine, {"$unset": {"locked": True}})
+    known: dict[int, str] = {}
+    for workflow in launchpad.workflows.find(mine, {"nodes": 1, "fw_states": 1}):
+        states = workflow.get("fw_states") or {}
+        known |= {fw_id: states.get(str(fw_id), "") for fw_id in workflow["nodes"]}
+    jobs = {job["fw_id"]: job for job in _jobs(launchpad, campaign)}
+    orphans = [fw_id for fw_id in jobs if fw_id not in known]
+    # Their workflow does not know them: they are made anew from the launch of the job that made them.
+    launchpad.fireworks.delete_many({"fw_id": {"$in": orphans}})
+    applied = [
+        fw_id
+        for fw_id, state in known.items()
+        if fw_id in jobs and _is_unapplied(launchpad, jobs[fw_id], state_in_workflow=state)
+    ]
+    for fw_id in applied:
+        # FireWorks applies the result of a job that it finds ended but not so marked.
+        launchpad.fireworks.update_one({"fw_id": fw_id}, {"$set": {"state": "RUNNING"}})
+        launchpad._refresh_wf(fw_id)
+    cut_off = [job["fw_id"] for job in _jobs(launchpad, campaign) if job["state"] in {"RUNNING", "RESERVED", "FIZZLED"}]
+    rerun_jobs(launchpad, cut_off, folder)
+    return Recovery(applied, cut_off)
+
+
+def release_worker(launchpad: LaunchPad, worker: str, campaign: str | None, folder: Path) -> list[int]:
+    """Make ready again what a worker ran when it lost the database; only that worker itself may ask."""
+    launches = launchpad.launches.find(
+        {"fworker.name": worker, "state": {"$in": ["RUNNING", "RESERVED"]}}, {"fw_id": 1}
+    )
+    wanted: dict[str, Any] = {"fw_id": {"$in": [launch["fw_id"] for launch in launches]}}
+    wanted["state"] = {"$in": ["RUNNING", "RESERVED"]}
+    if campaign is not None:
+        wanted["spec.campaign"] = campaign
+    lost = [job["fw_id"] for job in launchpad.fireworks.find(wanted, {"fw_id": 1})]
+    rerun_jobs(launchpad, lost, folder)
+    return lost
+
+
+def release_locks(launchpad: LaunchPad, campaign: str | None) -> None:
+    """Unlock workflows whose lock nobody gives back; locks in use are held for moments only."""
+    locked: dict[str, Any] = {"locked": {"$exists": True}}
+    if campaign is not None:
+        locked["metadata.campaign"] = campaign
+    held = {workflow["_id"] for workflow in launchpad.workflows.find(locked, {"_id": 1})}
+    deadline = time.monotonic() + LOCK_PATIENCE_S
+    while held and time.monotonic() < deadline:
+        time.sleep(0.05)
+        held &= {workflow["_id"] for workflow in launchpad.workflows.find(locked, {"_id": 1})}
+    launchpad.workflows.update_many({"_id": {"$in": sorted(held)}}, {"$unset": {"locked": True}})
+
+
+def lost_jobs(launchpad: LaunchPad, campaign: str, silent_s: float) -> list[int]:
+    """Jobs that run on paper, but whose worker, wherever it is, has not been heard of for so long."""
+    running = {job["fw_id"] for job in _jobs(launchpad, campaign) if job["state"] == "RUNNING"}
+    _, lost, _ = launchpad.detect_lostruns(expiration_secs=silent_s, query={"spec.campaign": campaign})
+    return sorted(running & set(lost))
+
+
+def rerun_jobs(launchpad: LaunchPad, fw_ids: Iterable[int], folder: Path) -> None:
+    """Make jobs ready again, each in the folder that it was cut off in, if that lies below ``folder``."""
+    for fw_id in fw_ids:
+        launch = launchpad.launches.find_one({"fw_id": fw_id}, {"launch_dir": 1}, sort=[("launch_id", -1)])
+        launchpad.rerun_fw(fw_id)
+        if launch is not None and is_within(Path(launch["launch_dir"]), folder):
+            launchpad.update_spec([fw_id], {"_launch_dir": launch["launch_dir"]})
+
+
+def is_within(path: Path, folder: Path) -> bool:
+    """Whether a path from a document is an existing folder inside ``folder``, links resolved."""
+    return path.is_dir() and path.resolve().is_relative_to(folder.resolve())
+
+
+def _jobs(launchpad: LaunchPad, campaign: str) -> Iterable[dict[str, Any]]:
+    return launchpad.fireworks.find({"spec.campaign": campaign}, {"fw_id": 1, "state": 1, "launches": 1})
+
+
+def _is_unapplied(launchpad: LaunchPad, job: dict[str, Any], *, state_in_workflow: str) -> bool:
+    """Whether a job has ended well, but fireworks and workflow do not say so both."""
+    if job["state"] == state_in_workflow == "COMPLETED" or not job["launches"]:
+        return False
+    if job["state"] not in {"COMPLETED", "RUNNING"}:
+        return False
+    launch = launchpad.launches.find_one({"launch_id": job["launches"][-1]}, {"state": 1})
+    return launch is not None and launch["state"] == "COMPLETED"
