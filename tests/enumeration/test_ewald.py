@@ -5,8 +5,8 @@ import pytest
 from pymatgen.analysis.ewald import EwaldSummation
 from pymatgen.core import Lattice, Structure
 
+from disolyte.electrostatics import COULOMB_EV_ANG, pair_matrix_ev
 from disolyte.enumeration import OrderingSpace
-from disolyte.enumeration.ewald import COULOMB_EV_ANG, pair_matrix_ev
 
 NASICON_CHARGES = {"Na": 1, "Zr": 4, "Si": 4, "P": 5, "O": -2}
 
