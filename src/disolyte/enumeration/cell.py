@@ -96,6 +96,7 @@ def build_disordered_cell(
     symprec: float,
     rounding: Rounding,
     pool: Iterable[str] = (),
+    allow_ordered: bool = False,
 ) -> DisorderedCell:
     """Supercell of a disordered structure.
 
@@ -111,14 +112,16 @@ def build_disordered_cell(
         What to do with occupancies that are not whole numbers of atoms.
     pool
         Elements whose disordered sites share one composition.
+    allow_ordered
+        Whether a structure without partial occupancies, which has one ordering, may be given.
 
     Raises
     ------
     StructureError, CompositionError, EnumerationError
-        If the structure is ordered, has no consistent symmetry, or cannot be realised in the cell.
+        If the structure is ordered and must not be, has no consistent symmetry, or cannot be realised in the cell.
     """
     matrix = parse_supercell(supercell)
-    kinds = read_site_kinds(structure, pool)
+    kinds = read_site_kinds(structure, pool, allow_ordered=allow_ordered)
     numbers: dict[object, int] = {}
     kind_numbers = [numbers.setdefault(kind.symmetry_key(), len(numbers)) for kind in kinds]
     lattice = np.array(structure.lattice.matrix, dtype=float)
@@ -164,11 +167,15 @@ def _supercell_coords(
 
 
 def _group_sites(kinds: list[SiteKind], parent: ParentCrystal) -> list[tuple[str, list[int]]]:
-    """Disordered sites of the input cell that share one composition: pools, or orbits of the parent."""
+    """Disordered sites of the input cell that share one composition: pools, or orbits of the parent.
+
+    The sites of an ordered cell that are alike to the first one stand for a sublattice with one ordering.
+    """
     orbits = parent.orbits()
     groups: dict[object, list[int]] = {}
+    is_ordered = not any(kind.is_disordered for kind in kinds)
     for index, kind in enumerate(kinds):
-        if kind.is_disordered:
+        if kind.is_disordered or (is_ordered and kind == kinds[0]):
             key = ("pool", kind.pool) if kind.pool is not None else ("orbit", int(orbits[parent.site_class[index]]))
             groups.setdefault(key, []).append(index)
     named: list[tuple[str, list[int]]] = []

@@ -44,7 +44,7 @@ class SiteKind:
         return (self.species, tuple(round(x, 6) for x in self.occupancies))
 
 
-def read_site_kinds(structure: Structure, pool: Iterable[str] = ()) -> list[SiteKind]:
+def read_site_kinds(structure: Structure, pool: Iterable[str] = (), *, allow_ordered: bool = False) -> list[SiteKind]:
     """Kind of every site of a disordered structure.
 
     Parameters
@@ -54,16 +54,18 @@ def read_site_kinds(structure: Structure, pool: Iterable[str] = ()) -> list[Site
         share one composition.
     pool
         Elements: all disordered sites on which one of them sits, and the same species, share one composition.
+    allow_ordered
+        Whether a structure without partial occupancies may be given.
 
     Raises
     ------
     StructureError
-        If no site is disordered, or pooled sites hold different species.
+        If no site is disordered and that is not allowed, or pooled sites hold different species.
     CompositionError
         If the occupancies of a site add up to more than 1, or one is negative.
     """
     kinds = [_read_site(index, site) for index, site in enumerate(structure)]
-    if not any(kind.is_disordered for kind in kinds):
+    if not allow_ordered and not any(kind.is_disordered for kind in kinds):
         raise StructureError(
             f"{structure.composition.reduced_formula} has no site of partial occupancy, so there is nothing to order: "
             "give the disordered parent (for example structure.replace_species({'Na': {'Na': 0.5}})), or use this "

@@ -69,9 +69,9 @@ class EnumerationMaker(Maker):
         Parameters
         ----------
         disordered
-            Structure with partial occupancies.
+            Structure with partial occupancies. Its property ``caveats`` goes to the document.
         point
-            The composition; from the structure if not given.
+            The composition; from the structure if not given. A point of a grid may be ordered: it has one ordering.
         supercells
             Supercells in units of the structure's cell: whole numbers, triples or 3×3 matrices.
         oxidation_states
@@ -92,6 +92,7 @@ class EnumerationMaker(Maker):
                 rounding=self.rounding,
                 pool=self.pool,
                 oxidation_states=oxidation_states,
+                allow_ordered=point is not None,
             )
             for supercell in (supercells or [1])
         ]
@@ -105,7 +106,11 @@ class EnumerationMaker(Maker):
         ]
         states = spaces[0].oxidation_states
         changes = list(dict.fromkeys(str(change) for space in spaces for change in space.occupancy_changes))
-        caveats = [*states.caveats, *(f"occupancy changed: {change}" for change in changes)]
+        caveats = [
+            *disordered.properties.get("caveats", []),
+            *states.caveats,
+            *(f"occupancy changed: {change}" for change in changes),
+        ]
         return EnumerationDoc(
             **describe_job(seed=self.seed, caveats=caveats),
             system_key=system_key,

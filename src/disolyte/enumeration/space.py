@@ -60,6 +60,7 @@ class OrderingSpace:
         rounding: Rounding | str = Rounding.REFUSE,
         pool: Iterable[str] = (),
         oxidation_states: Mapping[str, float] | None = None,
+        allow_ordered: bool = False,
     ) -> OrderingSpace:
         """Space of the orderings of a supercell.
 
@@ -79,11 +80,13 @@ class OrderingSpace:
             Elements: all disordered sites that hold one of them, and the same species, share one composition.
         oxidation_states
             Charges by species or element. Without them the species of the structure state them, or they are guessed.
+        allow_ordered
+            Whether a structure without partial occupancies may be given; it has one ordering.
 
         Raises
         ------
         StructureError
-            If the structure is ordered, or its symmetry is inconsistent at this ``symprec``.
+            If the structure is ordered and must not be, or its symmetry is inconsistent at this ``symprec``.
         CompositionError
             If the supercell cannot hold the occupancies; the error names the nearest and the supercells that would do.
         InputError
@@ -93,7 +96,9 @@ class OrderingSpace:
             mode = Rounding(rounding)
         except ValueError as error:
             raise InputError(f"rounding {rounding!r} is unknown: choose {' or '.join(Rounding)}") from error
-        cell = build_disordered_cell(disordered, supercell, symprec=symprec, rounding=mode, pool=pool)
+        cell = build_disordered_cell(
+            disordered, supercell, symprec=symprec, rounding=mode, pool=pool, allow_ordered=allow_ordered
+        )
         return cls(cell, oxidation_states)
 
     @property

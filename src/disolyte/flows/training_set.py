@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from jobflow import Flow, Maker
 from pymatgen.core import Structure
 
-from disolyte.enumeration import OrderingSpace
+from disolyte.enumeration.holding import find_holding_spaces
 from disolyte.enumeration.makers import EnumerationMaker
 from disolyte.labelling.makers import DatasetMaker, LabelMaker
 from disolyte.models.coverage import check_coverage
@@ -63,7 +63,7 @@ class TrainingSetFlowMaker(Maker):
         Raises
         ------
         CompositionError
-            If the grid is empty, the end members do not span it, or a supercell cannot hold a composition.
+            If the grid is empty, the end members do not span it, or no supercell can hold a composition.
         OxidationStateError
             If a composition is not neutral.
         ModelCoverageError
@@ -75,11 +75,10 @@ class TrainingSetFlowMaker(Maker):
         jobs, rankings = [], []
         for point in system.points():
             disordered = disordered_structure(system, point)
-            self._check_cells(disordered, system)
             enumerate_job = self.enumeration_maker.make(
                 disordered,
                 point=point,
-                supercells=system.supercells,
+                supercells=self._holding_cells(disordered, system),
                 oxidation_states=system.oxidation_states,
                 system_key=system.key,
             )
@@ -96,15 +95,15 @@ class TrainingSetFlowMaker(Maker):
         output = {"rankings": rankings, "selection": select.output, "dataset": dataset.output}
         return Flow([*jobs, select, sample, label, dataset], output=output, name=f"{self.name} {system.key}")
 
-    def _check_cells(self, disordered: Structure, system: DisorderedSystem) -> None:
-        """Refuse a composition that a supercell cannot hold here, and not in a job."""
+    def _holding_cells(self, disordered: Structure, system: DisorderedSystem) -> list[tuple[int, int, int]]:
+        """Supercells that can hold a composition; refuses one that none can hold here, and not in a job."""
         maker = self.enumeration_maker
-        for supercell in system.supercells:
-            OrderingSpace.from_structure(
-                disordered,
-                supercell,
-                symprec=maker.symprec,
-                rounding=maker.rounding,
-                pool=maker.pool,
-                oxidation_states=system.oxidation_states,
-            )
+        spaces = find_holding_spaces(
+            disordered,
+            system.supercells,
+            symprec=maker.symprec,
+            rounding=maker.rounding,
+            pool=maker.pool,
+            oxidation_states=system.oxidation_states,
+        )
+        return [system.supercells[index] for index in spaces]

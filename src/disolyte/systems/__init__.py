@@ -6,7 +6,7 @@ Consumes parent structures (shipped, or the user's own); produces :class:`Disord
 
 from disolyte.systems.library import available_systems, get_system
 from disolyte.systems.schema import DisorderedSystem, GridPoint
-from disolyte.systems.structures import WyckoffSite, disordered_structure, parent_structure
+from disolyte.systems.structures import WyckoffSite, disordered_structure, parent_structure, reduce_cell
 
 __all__ = [
     "DisorderedSystem",
@@ -16,4 +16,5 @@ __all__ = [
     "disordered_structure",
     "get_system",
     "parent_structure",
+    "reduce_cell",
 ]

@@ -6,15 +6,25 @@ from collections.abc import Callable
 from typing import Final
 
 from disolyte.errors import InputError
+from disolyte.systems.lithium_orthosalts import alpha_li3ps4, beta_li3ps4, cmcm_li4geo4, gamma_li3ps4, lpsgo
 from disolyte.systems.liybc import liybc
+from disolyte.systems.nasicon import nasicon
 from disolyte.systems.schema import DisorderedSystem
 
-_SYSTEMS: Final[dict[str, Callable[[], DisorderedSystem]]] = {"liybc": liybc}
+_SYSTEMS: Final[dict[str, Callable[[], DisorderedSystem]]] = {
+    "nasicon": nasicon,
+    "lpsgo": lpsgo,
+    "liybc": liybc,
+    "li3ps4-alpha": alpha_li3ps4,
+    "li3ps4-beta": beta_li3ps4,
+    "li3ps4-gamma": gamma_li3ps4,
+    "li4geo4-cmcm": cmcm_li4geo4,
+}
 
 
 def available_systems() -> list[str]:
     """Keys of the systems that come with disolyte."""
-    return sorted(_SYSTEMS)
+    return list(_SYSTEMS)
 
 
 def get_system(key: str) -> DisorderedSystem:

@@ -60,6 +60,7 @@ def liybc() -> DisorderedSystem:
             "experiment asks for in the other two; bromine positions are the mean of theirs",
             "Lithium at the centres of the octahedra, y = 1/3 on 4g and y = 1/6 on 4h",
         ],
+        caveats=["cell and halogen positions of Li3InBr6 are an estimate by CHGNet (r2SCAN)"],
     )
 
 

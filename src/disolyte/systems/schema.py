@@ -67,6 +67,9 @@ class DisorderedSystem(Record):
         default=0.01, ge=0, description="Excess charge per formula unit that is put down to rounded occupancies."
     )
     references: list[str] = Field(default_factory=list, description="Sources of the parent structure.")
+    caveats: list[str] = Field(
+        default_factory=list, description="What is estimated rather than measured; documents inherit it."
+    )
 
     @field_validator("grid", mode="before")
     @classmethod

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from pymatgen.core import Lattice, Species, Structure
 
-from disolyte.errors import OxidationStateError
+from disolyte.errors import OxidationStateError, StructureError
 from disolyte.systems.schema import DisorderedSystem, GridPoint
+
+COINCIDENCE_ANG: Final = 1e-3
+"""Distance below which two sites are the same."""
 
 
 class WyckoffSite(NamedTuple):
@@ -51,6 +55,43 @@ def parent_structure(
     )
 
 
+def reduce_cell(structure: Structure, vectors: ArrayLike) -> Structure:
+    """The same crystal in a smaller cell.
+
+    Parameters
+    ----------
+    structure
+        Parent structure, with the site property ``sublattice``.
+    vectors
+        Vectors of the smaller cell in units of those of the structure, as rows, shape (3, 3).
+
+    Returns
+    -------
+    Structure
+        One of all sites that coincide in the smaller cell, in their order.
+
+    Raises
+    ------
+    StructureError
+        If the vectors are no translations of the structure.
+    """
+    matrix = np.array(vectors, dtype=float)
+    coordinates = structure.frac_coords @ np.linalg.inv(matrix)
+    lattice = Lattice(matrix @ structure.lattice.matrix)
+    offsets = coordinates[:, None] - coordinates[None, :]
+    coincide = np.linalg.norm((offsets - np.round(offsets)) @ lattice.matrix, axis=-1) < COINCIDENCE_ANG
+    kept = [index for index in range(len(structure)) if not coincide[index, :index].any()]
+    if len(kept) * round(structure.volume / lattice.volume) != len(structure):
+        raise StructureError(f"the vectors {matrix.tolist()} are no lattice translations of {structure.formula}")
+    labels = structure.site_properties["sublattice"]
+    return Structure(
+        lattice,
+        [structure[index].species for index in kept],
+        coordinates[kept] % 1.0,
+        site_properties={"sublattice": [labels[index] for index in kept]},
+    )
+
+
 def disordered_structure(system: DisorderedSystem, point: GridPoint) -> Structure:
     """Disordered structure of one composition.
 
@@ -66,7 +107,7 @@ def disordered_structure(system: DisorderedSystem, point: GridPoint) -> Structur
     Structure
         Sites with partial occupancies, species with oxidation states, and the site property ``sublattice``. Lattice
         parameters and coordinates are interpolated linearly (Vegard's law) where the system has one parent for each
-        end member.
+        end member. The property ``caveats`` holds those of the system.
 
     Raises
     ------
@@ -97,6 +138,7 @@ def disordered_structure(system: DisorderedSystem, point: GridPoint) -> Structur
         [decorated[labels[index]] for index in kept],
         parent.frac_coords[kept],
         site_properties={"sublattice": [labels[index] for index in kept]},
+        properties={"caveats": list(system.caveats)},
     )
 
 
