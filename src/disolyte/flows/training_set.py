@@ -10,6 +10,7 @@ from pymatgen.core import Structure
 from disolyte.enumeration.holding import find_holding_spaces
 from disolyte.enumeration.makers import EnumerationMaker
 from disolyte.labelling.makers import DatasetMaker, LabelMaker
+from disolyte.models import ModelSource
 from disolyte.models.coverage import check_coverage
 from disolyte.sampling.makers import SamplingMaker
 from disolyte.systems import DisorderedSystem, disordered_structure
@@ -71,7 +72,8 @@ class TrainingSetFlowMaker(Maker):
         """
         system.check()
         for maker in (self.ranking_maker, self.sampling_maker.sampler):
-            check_coverage(maker.foundation, system.elements)
+            if isinstance(maker.foundation, ModelSource):  # of other force fields only their jobs know the elements
+                check_coverage(maker.foundation, system.elements)
         jobs, rankings = [], []
         for point in system.points():
             disordered = disordered_structure(system, point)

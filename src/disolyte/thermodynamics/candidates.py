@@ -13,7 +13,7 @@ from disolyte.errors import CompositionError, InputError
 from disolyte.systems.schema import GridPoint
 from disolyte.thermodynamics.duplicates import find_distinct
 from disolyte.thermodynamics.hull import Phase, mixing_hull
-from disolyte.thermodynamics.schema import MixingHull, RankedEnergiesDoc, SelectedStructure
+from disolyte.thermodynamics.schema import MixingHull, ParentSetting, RankedEnergiesDoc, SelectedStructure
 from disolyte.thermodynamics.selection import boltzmann_probabilities, draw_structures
 
 
@@ -33,6 +33,10 @@ class Candidate:
     """Its name, once it was selected."""
     converged: bool = True
     """Whether its relaxation, if any, converged."""
+    parent: ParentSetting | None = None
+    """The cell it was built in."""
+    origin: tuple[int, int] | None = None
+    """Its cell and number in the enumeration."""
 
     @property
     def energy_ev_per_fu(self) -> float:
@@ -93,6 +97,7 @@ def gather_candidates(rankings: Sequence[RankedEnergiesDoc]) -> tuple[list[Candi
                 structure=structures[i],
                 energy_ev=ranking.energies_ev_per_fu[i] * ranking.n_formula_units[i],
                 n_formula_units=ranking.n_formula_units[i],
+                parent=ranking.parents[i] if ranking.parents else None,
             )
             for i in (order[j] for j in distinct)
         ]
@@ -181,6 +186,7 @@ def pick_structures(
                 e_hull_ev_per_atom=heights[index] / candidate.n_atoms_per_fu,
                 probability=float(probabilities[index]),
                 is_ground_state=index in always,
+                parent=candidate.parent,
             )
         )
         numbers[formula] += 1

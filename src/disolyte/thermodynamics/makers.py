@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from jobflow import Maker, job
+from pymatgen.core import Structure
 
-from disolyte.blobs import PAYLOAD_KEY
+from disolyte.blobs import PAYLOAD_KEY, Blob
 from disolyte.enumeration.schema import EnumerationDoc
-from disolyte.models import ModelSource, load_model
+from disolyte.models import ModelSource
 from disolyte.models.schema import ModelDoc
 from disolyte.thermodynamics.agreement import compare_rankings
 from disolyte.thermodynamics.candidates import (
@@ -21,8 +22,11 @@ from disolyte.thermodynamics.candidates import (
     lowest_phases,
     pick_structures,
 )
-from disolyte.thermodynamics.evaluation import evaluate_candidates, rank_orderings
+from disolyte.thermodynamics.competing import compete
+from disolyte.thermodynamics.energy_source import EnergySource, load_energy_model
+from disolyte.thermodynamics.evaluation import evaluate_candidates, evaluate_competing, rank_orderings
 from disolyte.thermodynamics.hull import mixing_hull
+from disolyte.thermodynamics.lattice import lattice_constants
 from disolyte.thermodynamics.schema import (
     GroundState,
     PackedStructures,
@@ -45,13 +49,14 @@ class RankingMaker(Maker):
     name
         Name of the job.
     foundation
-        Model used where none is handed to :meth:`make`.
+        Model used where none is handed to :meth:`make`: a MACE model, or an atomate2 ``ForceFieldStaticMaker``, e.g.
+        ``ForceFieldStaticMaker(force_field_name="CHGNet")``.
     device
-        torch device.
+        torch device of a MACE model.
     dtype
-        Precision, "float32" or "float64".
-    batch_size
-        Structures in one pass of the model.
+        Precision of a MACE model, "float32" or "float64".
+    max_atoms
+        Atoms in one pass of the model. 500 suit a CPU, ten thousands a GPU.
     n_candidates
         Structures handed on, lowest energy first.
     relaxation
@@ -60,10 +65,10 @@ class RankingMaker(Maker):
     """
 
     name: str = "rank orderings"
-    foundation: ModelSource = field(default_factory=ModelSource)
+    foundation: EnergySource = field(default_factory=ModelSource)
     device: str = "cpu"
     dtype: str = "float32"
-    batch_size: int = 32
+    max_atoms: int = 512
     n_candidates: int = 200
     relaxation: RelaxationProtocol = field(default_factory=RelaxationProtocol)
     role: ClassVar[Role] = Role.GPU
@@ -81,16 +86,18 @@ class RankingMaker(Maker):
 
         Raises
         ------
+        CompositionError
+            If the enumeration holds no ordering.
         StructureError
             If no ordering has a finite energy.
         ModelCoverageError
             If the model does not know an element.
         """
-        loaded = load_model(model or self.foundation, device=self.device, dtype=self.dtype)
-        ranked = rank_orderings(enumeration, loaded, n_candidates=self.n_candidates, batch_size=self.batch_size)
+        loaded = load_energy_model(model or self.foundation, device=self.device, dtype=self.dtype)
+        ranked = rank_orderings(enumeration, loaded, n_candidates=self.n_candidates, max_atoms=self.max_atoms)
         candidates = ranked.candidates
         if self.relaxation.kind is not Relaxation.STATIC:
-            relaxed = evaluate_candidates(candidates, loaded, self.relaxation, batch_size=self.batch_size)
+            relaxed = evaluate_candidates(candidates, loaded, self.relaxation, max_atoms=self.max_atoms)
             candidates = sorted(relaxed, key=lambda entry: entry.energy_ev_per_fu)
         return RankedEnergiesDoc(
             **describe_job([enumeration, *([model] if model else [])], caveats=loaded.caveats),
@@ -99,6 +106,9 @@ class RankingMaker(Maker):
             energies_ev_per_atom=[entry.energy_ev / len(entry.structure) for entry in candidates],
             energies_ev_per_fu=[entry.energy_ev_per_fu for entry in candidates],
             n_formula_units=[entry.n_formula_units for entry in candidates],
+            origins=[entry.origin for entry in candidates if entry.origin is not None],
+            parents=[entry.parent for entry in candidates if entry.parent is not None],
+            ordering_energies_ev_per_fu=Blob.from_array(ranked.energies_ev_per_fu),
             n_ranked=ranked.n_ranked,
             n_failed=ranked.n_failed,
             relaxation=self.relaxation.kind,
@@ -182,8 +192,8 @@ class PhaseDiagramMaker(Maker):
         torch device.
     dtype
         Precision, "float32" or "float64".
-    batch_size
-        Structures in one pass of the model.
+    max_atoms
+        Atoms in one pass of the model.
     relaxation
         What is relaxed before an energy is taken.
     """
@@ -191,13 +201,17 @@ class PhaseDiagramMaker(Maker):
     name: str = "phase diagram"
     device: str = "cpu"
     dtype: str = "float64"
-    batch_size: int = 32
+    max_atoms: int = 512
     relaxation: RelaxationProtocol = field(default_factory=RelaxationProtocol)
     role: ClassVar[Role] = Role.GPU
 
     @job(data=[PAYLOAD_KEY], output_schema=PhaseDiagramDoc)
     def make(
-        self, selection: SelectionDoc, model: ModelDoc | ModelSource, rankings: list[RankedEnergiesDoc] | None = None
+        self,
+        selection: SelectionDoc,
+        model: EnergySource,
+        rankings: list[RankedEnergiesDoc] | None = None,
+        competing: list[Structure] | None = None,
     ) -> PhaseDiagramDoc:
         """Evaluate the structures anew and build the hull.
 
@@ -206,10 +220,12 @@ class PhaseDiagramMaker(Maker):
         selection
             Selected structures, with their hull.
         model
-            Model to use.
+            Model to use; an atomate2 ``ForceFieldStaticMaker`` for one of its force fields.
         rankings
             All candidates the selection was drawn from: with them the model's ground states are sought among all of
             them, not among the selected ones alone.
+        competing
+            Other phases, e.g. the elements, to compare the compositions with. They are evaluated and relaxed alike.
 
         Raises
         ------
@@ -218,34 +234,39 @@ class PhaseDiagramMaker(Maker):
         ModelCoverageError
             If the model does not know an element.
         """
-        loaded = load_model(model, device=self.device, dtype=self.dtype)
+        loaded = load_energy_model(model, device=self.device, dtype=self.dtype)
         before = gather_candidates(rankings)[0] if rankings else _selected_candidates(selection)
-        after = evaluate_candidates(before, loaded, self.relaxation, batch_size=self.batch_size)
-        hull = mixing_hull(lowest_phases(after), selection.hull.end_members)
+        after = evaluate_candidates(before, loaded, self.relaxation, max_atoms=self.max_atoms)
+        phases = lowest_phases(after)
+        hull = mixing_hull(phases, selection.hull.end_members)
+        others = evaluate_competing(competing or [], loaded, self.relaxation)
         inputs = [selection, *(rankings or []), *([model] if isinstance(model, ModelDoc) else [])]
         return PhaseDiagramDoc(
             **describe_job(inputs, caveats=loaded.caveats),
             hull=hull,
-            ground_states=[
-                GroundState(
-                    point=entry.point,
-                    structure=entry.structure,
-                    family=entry.family,
-                    n_formula_units=entry.n_formula_units,
-                    converged=entry.converged,
-                )
-                for entry in lowest_candidates(after)
-            ],
+            ground_states=[_ground_state(entry) for entry in lowest_candidates(after)],
             agreement=compare_rankings(
                 [entry.point.formula for entry in before],
                 _per_atom(before, heights_above_hull(before, selection.hull)),
                 _per_atom(after, heights_above_hull(after, hull)),
                 reference_model=selection.model_name,
             ),
+            competing=compete(phases, others) if others else [],
             relaxation=self.relaxation.kind,
             model_name=loaded.name,
             model_sha256=loaded.sha256,
         )
+
+
+def _ground_state(entry: Candidate) -> GroundState:
+    return GroundState(
+        point=entry.point,
+        structure=entry.structure,
+        family=entry.family,
+        n_formula_units=entry.n_formula_units,
+        converged=entry.converged,
+        lattice=lattice_constants(entry.structure, n_formula_units=entry.n_formula_units, parent=entry.parent),
+    )
 
 
 def _selected_candidates(selection: SelectionDoc) -> list[Candidate]:
@@ -256,6 +277,7 @@ def _selected_candidates(selection: SelectionDoc) -> list[Candidate]:
             energy_ev=entry.energy_ev_per_fu * entry.n_formula_units,
             n_formula_units=entry.n_formula_units,
             family=entry.family,
+            parent=entry.parent,
         )
         for entry in selection.entries
     ]

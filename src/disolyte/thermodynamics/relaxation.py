@@ -6,12 +6,12 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from ase import Atoms
 from ase.calculators.calculator import Calculator
 from ase.filters import FrechetCellFilter
 from ase.optimize import LBFGS
-from pymatgen.core import Element, Lattice, Structure
+from pymatgen.core import Structure
 
+from disolyte.thermodynamics.energies import to_atoms, to_structure
 from disolyte.thermodynamics.schema import Relaxation, RelaxationProtocol
 
 
@@ -25,16 +25,6 @@ class Relaxed:
     """Its energy."""
     converged: bool
     """Whether the forces fell below the limit within the steps allowed."""
-
-
-def to_atoms(structure: Structure) -> Atoms:
-    """ASE atoms of an ordered structure, periodic in three directions."""
-    return Atoms(
-        numbers=structure.atomic_numbers,
-        scaled_positions=structure.frac_coords,
-        cell=structure.lattice.matrix,
-        pbc=True,
-    )
 
 
 def relax_structure(structure: Structure, calculator: Calculator, protocol: RelaxationProtocol) -> Relaxed:
@@ -56,7 +46,4 @@ def relax_structure(structure: Structure, calculator: Calculator, protocol: Rela
     target: Any = FrechetCellFilter(atoms) if protocol.kind is Relaxation.CELL else atoms
     with LBFGS(target, logfile=os.devnull) as optimizer:
         converged = optimizer.run(fmax=protocol.max_force_ev_per_ang, steps=protocol.max_steps)
-    relaxed = Structure(
-        Lattice(atoms.cell.array), [Element.from_Z(int(z)) for z in atoms.numbers], atoms.get_scaled_positions()
-    )
-    return Relaxed(relaxed, float(atoms.get_potential_energy()), converged=bool(converged))
+    return Relaxed(to_structure(atoms), float(atoms.get_potential_energy()), converged=bool(converged))

@@ -75,6 +75,15 @@ class PackedStructures(Record):
         ]
 
 
+class ParentSetting(Record):
+    """The cell that a structure was built in, in terms of the parent's."""
+
+    model_config = ConfigDict(frozen=True)
+
+    supercell: list[list[int]] = Field(description="Supercell vectors in units of the parent cell, as rows.")
+    lattice_ang: list[list[float]] = Field(description="Lattice vectors of the parent as rows, unrelaxed.")
+
+
 class RankedEnergiesDoc(StageDoc):
     """Energies of the orderings of one composition, lowest first."""
 
@@ -83,12 +92,21 @@ class RankedEnergiesDoc(StageDoc):
     energies_ev_per_atom: list[float] = Field(description="Energy of each candidate.")
     energies_ev_per_fu: list[float] = Field(description="Energy of each candidate, per formula unit.")
     n_formula_units: list[float] = Field(description="Formula units in the cell of each candidate.")
+    origins: list[tuple[int, int]] = Field(
+        default_factory=list, description="Cell and number of each candidate in the enumeration, counted from 0."
+    )
+    parents: list[ParentSetting] = Field(default_factory=list, description="Cell of each candidate.")
+    ordering_energies_ev_per_fu: Blob | None = Field(
+        default=None,
+        description="Energy of every ordering of the enumeration as it is, cell after cell, float64 (n_orderings,); "
+        "NaN where it failed.",
+    )
     n_ranked: int = Field(description="Orderings whose energy was taken.")
     n_failed: int = Field(default=0, description="Orderings left out because their energy was not finite.")
     relaxation: Relaxation = Field(description="What was relaxed before the energy was taken.")
     n_unconverged: int = Field(default=0, description="Candidates whose relaxation met its step limit first.")
     model_name: str = Field(description="Model that gave the energies.")
-    model_sha256: str = Field(description="Hash of the model.")
+    model_sha256: str = Field(description="Hash of the model; of its settings where a force field hides its weights.")
 
     @property
     def structures(self) -> list[Structure]:
@@ -135,6 +153,18 @@ class MixingHull(Record):
         raise CompositionError(f"{formula!r} is not in the hull of {[row.formula for row in self.rows]}")
 
 
+class CompetingRow(Record):
+    """A composition's place relative to all competing phases."""
+
+    formula: str = Field(description="Formula of one formula unit.")
+    e_hull_ev_per_fu: float = Field(description="Energy above the cheapest mixture of all phases.")
+    e_hull_ev_per_atom: float = Field(description="The same per atom.")
+    decomposition: dict[str, float] = Field(description="Formula units of the phases it would decompose into.")
+    formation_energy_ev_per_atom: float | None = Field(
+        default=None, description="Energy of formation from the elements, where all of them are among the phases."
+    )
+
+
 class SelectedStructure(Record):
     """An ordered structure picked for sampling."""
 
@@ -148,6 +178,7 @@ class SelectedStructure(Record):
     e_hull_ev_per_atom: float = Field(description="Energy above the hull, per atom.")
     probability: float = Field(description="Chance of being the first structure drawn: its share of the Boltzmann sum.")
     is_ground_state: bool = Field(description="Whether it is the lowest of its composition; these are always in.")
+    parent: ParentSetting | None = Field(default=None, description="The cell it was built in.")
 
 
 class SelectionDoc(StageDoc):
@@ -182,6 +213,21 @@ class RankAgreement(Record):
     mean_abs_difference_ev_per_atom: float = Field(description="Mean change of the energy above the hull.")
 
 
+class LatticeConstants(Record):
+    """Lattice constants that can be compared between compositions."""
+
+    a_ang: float = Field(description="Length of the first vector.")
+    b_ang: float = Field(description="Length of the second vector.")
+    c_ang: float = Field(description="Length of the third vector.")
+    alpha_deg: float = Field(description="Angle between b and c.")
+    beta_deg: float = Field(description="Angle between a and c.")
+    gamma_deg: float = Field(description="Angle between a and b.")
+    volume_ang3_per_fu: float = Field(description="Volume of one formula unit.")
+    setting: str = Field(
+        description="'parent': of the parent's cell, averaged over the symmetry of its lattice; 'supercell': as it is."
+    )
+
+
 class GroundState(Record):
     """Lowest structure of a composition."""
 
@@ -190,6 +236,7 @@ class GroundState(Record):
     family: str | None = Field(default=None, description="Name of the structure in the selection, if it was selected.")
     n_formula_units: float = Field(description="Formula units in its cell.")
     converged: bool = Field(default=True, description="Whether its relaxation converged.")
+    lattice: LatticeConstants | None = Field(default=None, description="Lattice constants.")
 
 
 class PhaseDiagramDoc(StageDoc):
@@ -198,6 +245,9 @@ class PhaseDiagramDoc(StageDoc):
     hull: MixingHull = Field(description="Energies of formation and above the hull.")
     ground_states: list[GroundState] = Field(description="One for each composition of the hull, in its order.")
     agreement: RankAgreement = Field(description="Agreement with the model of the selection.")
+    competing: list[CompetingRow] = Field(
+        default_factory=list, description="Stability against other phases, where such were given; one per composition."
+    )
     relaxation: Relaxation = Field(description="What was relaxed before the energies were taken.")
     model_name: str = Field(description="Model that gave the energies.")
     model_sha256: str = Field(description="Hash of the model.")
