@@ -19,11 +19,18 @@ class PairModule(torch.nn.Module):
         super().__init__()
         self.atomic_numbers = torch.tensor([18, COLLAPSING])
         self.scale = torch.nn.Parameter(torch.ones(1, dtype=torch.float64))
-        self.largest_batch = 10**9
+        self.failure, self.n_failed = None, 0
+
+    def fails(self, error, *, above, after_calls):
+        """Raise ``error`` for batches of more than ``above`` systems, from the given call of such a batch on."""
+        self.failure = [error, above, after_calls]
 
     def forward(self, graph, *, training, compute_force, compute_stress):
-        if len(graph["ptr"]) - 1 > self.largest_batch:
-            raise torch.cuda.OutOfMemoryError
+        if self.failure and len(graph["ptr"]) - 1 > self.failure[1]:
+            self.failure[2] -= 1
+            if self.failure[2] < 0:
+                self.n_failed += 1
+                raise self.failure[0]
         positions = graph["positions"].detach().requires_grad_()
         first, second = graph["edge_index"]
         vectors = positions[second] - positions[first] + graph["shifts"]

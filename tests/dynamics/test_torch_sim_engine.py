@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
+import torch
 
-from disolyte.dynamics import Engine, MDProtocol, Reason, Thermostat, Watchdog, choose_engine, run_md
+from disolyte.dynamics import Engine, MDProtocol, Reason, Thermostat, Watchdog, choose_engine, engine_choice, run_md
 from disolyte.dynamics.member import Member, start_state
-from disolyte.errors import DynamicsError, InputError
+from disolyte.errors import DynamicsError, InputError, MissingExtraError
 
 pytest.importorskip("torch_sim")
 
-from disolyte.dynamics.torch_sim_engine import Batch, TorchSimEngine
+from disolyte.dynamics.torch_sim_engine import Batch
 
 
 def protocol(**changes):
@@ -26,7 +27,7 @@ def test_forces_equal_those_of_ase(argon, argon_model):
         np.testing.assert_allclose(batch._state.forces[32 * index : 32 * index + 32], atoms.get_forces(), atol=1e-9)
 
 
-@pytest.mark.parametrize("thermostat", [Thermostat.NVE, Thermostat.BERENDSEN, Thermostat.BUSSI])
+@pytest.mark.parametrize("thermostat", [t for t in Thermostat if t is not Thermostat.LANGEVIN])
 def test_same_trajectory_as_ase(argon, argon_model, tmp_path, thermostat):
     """The same equations and random numbers: neighbour lists kept for several steps change nothing."""
     one = protocol(thermostat=thermostat, n_steps=120, temperature_k=60.0, seed=4)
@@ -94,23 +95,49 @@ def test_systems_of_all_lengths_and_lagging_ones(argon, argon_model, tmp_path):
         np.testing.assert_allclose(run.positions_ang(), other.positions_ang(), atol=1e-5)
 
 
-def test_batch_too_large_for_the_device_is_halved(argon, argon_model):
-    argon_model.module.largest_batch = 2
-    one = protocol(n_steps=10)
-    members = [Member(argon, one, start_state(argon, one)) for _ in range(5)]
-    engine = TorchSimEngine(argon_model, Watchdog())
-    assert [chunk.verdict.completed for chunk in engine.advance(members, 10)] == [True] * 5
-    argon_model.module.largest_batch = 0
+@pytest.mark.parametrize("error", [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("can't allocate memory")])
+def test_batch_too_large_for_the_device_is_split(argon, argon_model, tmp_path, error):
+    """The model runs out of memory in the middle of a chunk, as a device does: the batch is split, nothing is lost."""
+    one = [protocol(n_steps=20, seed=seed, thermostat="langevin") for seed in range(5)]
+    whole = run_md([argon] * 5, one, argon_model, tmp_path / "whole", engine=Engine.TORCH_SIM, chunk_frames=2)
+    argon_model.module.fails(error, above=2, after_calls=3)
+    split = run_md([argon] * 5, one, argon_model, tmp_path / "split", engine=Engine.TORCH_SIM, chunk_frames=2)
+    for run, other in zip(split, whole, strict=True):
+        assert run.verdict.completed
+        assert run.steps.tolist() == [0, 5, 10, 15, 20]
+        np.testing.assert_allclose(run.positions_ang(), other.positions_ang(), atol=1e-6)
+    # Once it is known how much fits, no later chunk tries more.
+    assert argon_model.module.n_failed == 1
+
+
+def test_system_too_large_for_the_device(argon, argon_model, tmp_path):
+    argon_model.module.fails(torch.OutOfMemoryError("CUDA out of memory"), above=0, after_calls=0)
     with pytest.raises(DynamicsError, match="32 atoms does not fit the memory of cpu"):
-        engine.advance(members, 10)
+        run_md([argon] * 2, [protocol()] * 2, argon_model, tmp_path, engine=Engine.TORCH_SIM)
 
 
-def test_choice_of_the_engine(argon, argon_model):
-    assert choose_engine(Engine.AUTO, [argon], [protocol()], argon_model) is Engine.TORCH_SIM
-    chain = [protocol(thermostat=Thermostat.NOSE_HOOVER)]
-    assert choose_engine(Engine.AUTO, [argon], chain, argon_model) is Engine.ASE
-    with pytest.raises(InputError, match="use engine 'ase', or thermostat 'bussi'"):
-        choose_engine(Engine.TORCH_SIM, [argon], chain, argon_model)
+def test_other_failures_are_not_taken_for_lack_of_memory(argon, argon_model, tmp_path):
+    argon_model.module.fails(RuntimeError("shapes differ"), above=0, after_calls=0)
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        run_md([argon] * 2, [protocol()] * 2, argon_model, tmp_path, engine=Engine.TORCH_SIM)
+
+
+def test_choice_of_the_engine(argon, argon_model, monkeypatch):
+    assert choose_engine(Engine.AUTO, [argon] * 2, argon_model) is Engine.TORCH_SIM
+    assert choose_engine(Engine.AUTO, [argon], argon_model) is Engine.ASE
+    assert choose_engine(Engine.TORCH_SIM, [argon], argon_model) is Engine.TORCH_SIM
+    argon_model.device = "cuda:0"
+    assert choose_engine(Engine.AUTO, [argon], argon_model) is Engine.TORCH_SIM
     slab = argon.copy()
     slab.pbc = [True, True, False]
-    assert choose_engine(Engine.AUTO, [slab], [protocol()], argon_model) is Engine.ASE
+    assert choose_engine(Engine.AUTO, [slab, argon], argon_model) is Engine.ASE
+    with pytest.raises(InputError, match="periodic in three directions"):
+        choose_engine(Engine.TORCH_SIM, [slab], argon_model)
+
+
+@pytest.mark.parametrize(("version", "error"), [((0, 7, 1), InputError), (None, MissingExtraError)])
+def test_versions_of_torch_sim(argon, argon_model, monkeypatch, version, error):
+    monkeypatch.setattr(engine_choice, "torch_sim_version", lambda: version)
+    assert choose_engine(Engine.AUTO, [argon] * 2, argon_model) is Engine.ASE
+    with pytest.raises(error, match="install"):
+        choose_engine(Engine.TORCH_SIM, [argon] * 2, argon_model)

@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 
-from disolyte.errors import StructureError
+from disolyte.errors import DynamicsError, StructureError
 
 if TYPE_CHECKING:
     from disolyte.models import LoadedModel
@@ -43,3 +43,39 @@ def check_start(systems: Sequence[Atoms], model: LoadedModel | Calculator) -> No
             raise StructureError(f"{name} has positions or a cell that are not finite: correct the structure")
     if not isinstance(model, Calculator):
         model.check_elements(systems)
+
+
+def prepare_model(systems: Sequence[Atoms], model: LoadedModel) -> LoadedModel:
+    """Check the model's precision on one frame, and put it on faster kernels where they can be trusted.
+
+    Parameters
+    ----------
+    systems
+        Structures that will be run; the first one with finite forces is the frame.
+    model
+        Model.
+
+    Raises
+    ------
+    DynamicsError
+        If the forces in float32 are not those in float64.
+    """
+    from disolyte.models.acceleration import accelerate, force_difference, in_double_precision
+
+    if model.dtype == "float64" and model.device == "cpu":
+        return model
+    frame = next((atoms for atoms in systems if _has_finite_forces(atoms, model)), None)
+    if frame is None:  # each system ends at step 0, with its reason
+        return model
+    if model.dtype == "float32":
+        difference, allowed = force_difference(model, in_double_precision(model), frame)
+        if not difference <= allowed:
+            raise DynamicsError(
+                f"forces of {model.name!r} in float32 differ from those in float64 by {difference:.2g} eV/Å on "
+                f"{frame.get_chemical_formula()}, {allowed:.2g} eV/Å are allowed: use dtype='float64'"
+            )
+    return accelerate(model, frame)
+
+
+def _has_finite_forces(atoms: Atoms, model: LoadedModel) -> bool:
+    return bool(model.evaluate([atoms], stress=False)["forces"].isfinite().all())

@@ -27,8 +27,7 @@ class Thermostat(StrEnum):
 class Engine(StrEnum):
     """What integrates the equations of motion.
 
-    ``AUTO`` takes torch-sim where it is installed, supports the thermostat and pays off, else ASE; see
-    :func:`disolyte.dynamics.choose_engine`.
+    ``AUTO`` takes torch-sim where it is installed and pays off, else ASE; see :func:`disolyte.dynamics.choose_engine`.
     """
 
     AUTO = "auto"
@@ -43,11 +42,13 @@ class MDProtocol(Record):
     Systems that share a seed share their random numbers: give each its own.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
     temperature_k: float = Field(gt=0, description="Target temperature; that of the first velocities for NVE.")
     n_steps: int = Field(gt=0, description="Number of time steps.")
-    time_step_fs: float = Field(default=1.0, gt=0, description="Time step.")
+    time_step_fs: float = Field(
+        default=1.0, gt=0, le=10.0, description="Time step. Lattice vibrations need about twenty steps a period."
+    )
     thermostat: Thermostat = Field(default=Thermostat.BERENDSEN, description="How the temperature is held.")
     thermostat_time_fs: float = Field(
         default=100.0, gt=0, description="Relaxation time of the thermostat; inverse friction for Langevin."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from importlib.util import find_spec
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,13 +12,14 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 
+from disolyte.dynamics.engine_choice import choose_engine
 from disolyte.dynamics.member import Member, start_state
-from disolyte.dynamics.preflight import check_start
-from disolyte.dynamics.protocol import Engine, MDProtocol, Thermostat
+from disolyte.dynamics.preflight import check_start, prepare_model
+from disolyte.dynamics.protocol import Engine, MDProtocol
 from disolyte.dynamics.trajectory import Chunk, MDRun
 from disolyte.dynamics.watchdog import Watchdog
 from disolyte.dynamics.writer import RunWriter
-from disolyte.errors import InputError, MissingExtraError
+from disolyte.errors import InputError
 
 if TYPE_CHECKING:
     from disolyte.models import LoadedModel
@@ -73,16 +73,20 @@ def run_md(
     Raises
     ------
     InputError
-        If numbers of systems and protocols differ, or the engine cannot do what is asked.
+        If there are no systems, not one protocol each, or the engine cannot do what is asked.
     DynamicsError, StructureError, ModelCoverageError
         If a system cannot start, or ``directory`` holds other runs.
     RunFolderError
         If ``directory`` cannot be written to.
     """
     watchdog = watchdog or Watchdog()
+    if not systems:
+        raise InputError("there are no systems to run: give at least one")
+    if chunk_frames < 1 or max_batch_atoms < 1:
+        raise InputError(f"chunk_frames={chunk_frames} and max_batch_atoms={max_batch_atoms} must be at least 1")
     if len(systems) != len(protocols):
         raise InputError(f"{len(systems)} systems but {len(protocols)} protocols; give one protocol per system")
-    engine = choose_engine(engine, systems, protocols, model)
+    engine = choose_engine(engine, systems, model)
     folders = [Path(directory) / f"system-{index:04d}" for index in range(len(systems))]
     writers = [
         RunWriter(folder, _header(atoms, protocol, model))
@@ -96,45 +100,12 @@ def run_md(
         if writer.last is None or writer.last.verdict is None:
             open_runs.append((Member(atoms, protocol, state), writer))
     if open_runs:
+        if not isinstance(model, Calculator):
+            model = prepare_model([member.atoms for member, _ in open_runs], model)
         runner = _make_engine(engine, model, watchdog)
         for batch in _batches(open_runs, 0 if engine is Engine.ASE else max_batch_atoms):
             _run_batch(batch, runner, chunk_frames)
     return [MDRun(folder) for folder in folders]
-
-
-def choose_engine(
-    engine: Engine, systems: Sequence[Atoms], protocols: Sequence[MDProtocol], model: LoadedModel | Calculator
-) -> Engine:
-    """Engine that a run will use.
-
-    ``AUTO`` takes torch-sim if it is installed, the model is ours, all systems are periodic in three directions and no
-    thermostat is Nosé–Hoover; else ASE. With the small reference model on one core, a cell-step of 20 atoms takes as
-    long on both for a single cell, and a third of the time on torch-sim for twelve; of 80 atoms, two thirds.
-
-    Raises
-    ------
-    InputError
-        If torch-sim is asked for what it cannot do here.
-    MissingExtraError
-        If torch-sim is asked for and not installed.
-    """
-    if engine is Engine.ASE:
-        return engine
-    obstacle = None
-    if isinstance(model, Calculator):
-        obstacle = f"it cannot drive the ASE calculator {type(model).__name__}; give a LoadedModel or use engine 'ase'"
-    elif any(protocol.thermostat is Thermostat.NOSE_HOOVER for protocol in protocols):
-        obstacle = "Nosé–Hoover chains run on ASE only; use engine 'ase', or thermostat 'bussi'"
-    elif not all(np.all(atoms.pbc) for atoms in systems):
-        obstacle = "it needs systems periodic in three directions; use engine 'ase'"
-    missing = find_spec("torch_sim") is None
-    if engine is Engine.AUTO:
-        return Engine.ASE if obstacle or missing else Engine.TORCH_SIM
-    if obstacle:
-        raise InputError(f"engine 'torch-sim': {obstacle}")
-    if missing:
-        raise MissingExtraError("torch_sim", "torchsim")
-    return engine
 
 
 def _make_engine(engine: Engine, model: LoadedModel | Calculator, watchdog: Watchdog) -> _Advances:

@@ -1,14 +1,14 @@
 """Many systems at once on torch-sim's states and integration steps.
 
-torch-sim 0.3, the last for Python 3.11, has neither Berendsen's nor Bussi's thermostat, one Nosé–Hoover chain for a
-whole batch, and one random stream for all systems. So its velocity Verlet moves the atoms, and the temperature is held
-here, system by system, with a random stream each: what a system does depends neither on its companions nor on when
-they leave. Only :class:`MDState`, ``momentum_step``, ``position_step`` and the model interface are used, which
-torch-sim 0.3 and 0.6 have alike.
+torch-sim's velocity Verlet moves the atoms, and its model interface gives the forces; the heat baths are ours
+(:mod:`~disolyte.dynamics.heat_baths` says why). What a system does depends neither on its companions nor on when they
+leave. torch-sim 0.3 is the last for Python 3.11, 0.6 the newest for later ones; of both, only :class:`MDState`,
+``momentum_step``, ``position_step`` and the model interface are used, which they have alike.
 """
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 from torch_sim.integrators.md import MDState, momentum_step, position_step
 
 from disolyte.dynamics.batched_forces import BatchedForces
+from disolyte.dynamics.heat_baths import HEAT_BATHS
 from disolyte.dynamics.member import Member, pack_generator
-from disolyte.dynamics.protocol import Engine, Thermostat
+from disolyte.dynamics.protocol import Engine
 from disolyte.dynamics.recorder import Recorder
 from disolyte.dynamics.trajectory import Chunk, SystemState
 from disolyte.dynamics.watchdog import Verdict, Watchdog
@@ -30,6 +31,12 @@ from disolyte.errors import DynamicsError
 
 if TYPE_CHECKING:
     from disolyte.models import LoadedModel
+
+
+def is_out_of_memory(error: RuntimeError) -> bool:
+    """Whether torch says that a device, or the machine, has no memory left."""
+    hints = ("out of memory", "not enough memory", "CUBLAS_STATUS_ALLOC_FAILED", "can't allocate memory")
+    return isinstance(error, torch.OutOfMemoryError) or any(hint in str(error) for hint in hints)
 
 
 class Batch:
@@ -55,17 +62,14 @@ class Batch:
         masses = self._tensor(np.concatenate([atoms.get_masses() for atoms in structures]))
         self._masses = masses[:, None]
         self._system_masses = self._per_system(masses)[:, None]
-        self._kt_ev = self._tensor([units.kB * member.protocol.temperature_k for member in members])
-        self._n_free = self._tensor([float(member.n_free) for member in members])
         protocol = members[0].protocol
-        self._thermostat = protocol.thermostat
         self._dt = protocol.time_step_fs * units.fs
-        self._relaxation = self._tensor([member.protocol.thermostat_time_fs * units.fs for member in members])
+        self._bath = HEAT_BATHS[protocol.thermostat](members, self.generators, model.device)
         # Not periodic for torch-sim, so that it leaves the positions unwrapped; the model knows the cells.
         self._state = MDState(
             positions=self._tensor(np.concatenate([member.state.positions_ang for member in members])),
             momenta=self._tensor(np.concatenate([member.state.momenta for member in members])),
-            energy=torch.zeros_like(self._kt_ev),
+            energy=self._tensor([0.0] * len(members)),
             forces=torch.zeros((len(masses), 3), dtype=torch.float64, device=model.device),
             masses=masses,
             cell=self._tensor(np.array([np.array(atoms.cell).T for atoms in structures])),
@@ -92,49 +96,23 @@ class Batch:
     def advance(self) -> None:
         """Make one time step with all systems."""
         state, dt = self._state, self._dt
-        if self._thermostat in (Thermostat.BERENDSEN, Thermostat.BUSSI):
-            state.momenta = state.momenta * self._scaling()[self._index, None]
+        self._scale(self._bath.scale_before(self._kinetic_ev()))
         momentum_step(state, dt / 2)
-        if self._thermostat is Thermostat.LANGEVIN:
-            position_step(state, dt / 2)
-            self._kick()
-            position_step(state, dt / 2)
-        else:
-            position_step(state, dt)
+        position_step(state, dt / 2)
+        kicked = self._bath.kick(state.momenta, self._masses, self._index)
+        if kicked is not None:
+            state.momenta = kicked
+            self._rest_centres_of_mass()
+        position_step(state, dt / 2)
         self._compute_forces()
         momentum_step(state, dt / 2)
+        self._scale(self._bath.scale_after(self._kinetic_ev()))
         self._rest_centres_of_mass()
         self.step += 1
 
-    def _scaling(self) -> torch.Tensor:
-        """Factor on the momenta of each system, shape (n_systems,).
-
-        Berendsen et al., J. Chem. Phys. 81, 3684 (1984), held within 10 % as in ASE; Bussi, Donadio and Parrinello,
-        J. Chem. Phys. 126, 014101 (2007), equation A7.
-        """
-        ratio = 0.5 * self._n_free * self._kt_ev / self._kinetic_ev()
-        if self._thermostat is Thermostat.BERENDSEN:
-            return (1.0 + (ratio - 1.0) * self._dt / self._relaxation).clamp(min=0.0).sqrt().clamp(0.9, 1.1)
-        normal = self._tensor([generator.standard_normal() for generator in self.generators])
-        others = [
-            2.0 * generator.standard_gamma(0.5 * (member.n_free - 1))
-            for generator, member in zip(self.generators, self.members, strict=True)
-        ]
-        keep = torch.exp(-self._dt / self._relaxation)
-        share = (1.0 - keep) * ratio / self._n_free
-        squared = keep + share * (self._tensor(others) + normal**2) + 2.0 * normal * (keep * share).sqrt()
-        return squared.clamp(min=0.0).sqrt()
-
-    def _kick(self) -> None:
-        """Exact Ornstein–Uhlenbeck step of the momenta, the O of the BAOAB splitting."""
-        draws = [
-            generator.standard_normal((size, 3)) for generator, size in zip(self.generators, self._sizes, strict=True)
-        ]
-        keep = torch.exp(-self._dt / self._relaxation)
-        width = ((1.0 - keep**2) * self._kt_ev)[self._index, None] * self._masses
-        noise = self._tensor(np.concatenate(draws)) * width.sqrt()
-        self._state.momenta = keep[self._index, None] * self._state.momenta + noise
-        self._rest_centres_of_mass()
+    def _scale(self, factor: torch.Tensor | None) -> None:
+        if factor is not None:
+            self._state.momenta = self._state.momenta * factor[self._index, None]
 
     def _rest_centres_of_mass(self) -> None:
         velocities = self._per_system(self._state.momenta) / self._system_masses
@@ -143,7 +121,7 @@ class Batch:
     def observe(self) -> NDArray[np.float64]:
         """Potential energy, kinetic energy and largest force of each system, shape (n_systems, 3)."""
         force = self._state.forces.square().sum(dim=1)
-        largest = torch.zeros_like(self._kt_ev).scatter_reduce_(0, self._index, force, "amax").sqrt()
+        largest = torch.zeros_like(self._state.energy).scatter_reduce_(0, self._index, force, "amax").sqrt()
         return torch.stack([self._state.energy, self._kinetic_ev(), largest], dim=1).cpu().numpy()
 
     def positions_ang(self) -> list[NDArray[np.float64]]:
@@ -153,11 +131,12 @@ class Batch:
     def states(self, start_energies_ev: Sequence[float]) -> list[SystemState]:
         """State of each system, to go on from."""
         momenta = np.split(self._state.momenta.cpu().numpy().copy(), np.cumsum(self._sizes)[:-1])
+        columns = zip(
+            self.positions_ang(), momenta, self.generators, start_energies_ev, self._bath.variables(), strict=True
+        )
         return [
-            SystemState(self.step, positions, momentum, pack_generator(generator), start_energy_ev)
-            for positions, momentum, generator, start_energy_ev in zip(
-                self.positions_ang(), momenta, self.generators, start_energies_ev, strict=True
-            )
+            SystemState(self.step, positions, momentum, pack_generator(generator), start_energy_ev, variables)
+            for positions, momentum, generator, start_energy_ev, variables in columns
         ]
 
 
@@ -175,11 +154,12 @@ class TorchSimEngine:
     def __init__(self, model: LoadedModel, watchdog: Watchdog) -> None:
         self.model = model
         self.watchdog = watchdog
+        self._largest_batch = sys.maxsize
 
     def advance(self, members: list[Member], n_steps: int) -> list[Chunk]:
         """Make ``n_steps`` steps with all members, fewer with those on which the watchdog barks.
 
-        A batch too large for the device is halved.
+        A batch too large for the device starts the chunk again in two halves, and later chunks with batches that fit.
 
         Parameters
         ----------
@@ -193,16 +173,25 @@ class TorchSimEngine:
         DynamicsError
             If not even a single system fits the device.
         """
+        if len(members) > self._largest_batch:
+            return self._advance_halves(members, n_steps)
         try:
             return self._advance(members, n_steps)
-        except torch.cuda.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if not is_out_of_memory(error):
+                raise
             if len(members) == 1:
                 raise DynamicsError(
                     f"a system of {len(members[0].atoms)} atoms does not fit the memory of {self.model.device}; "
                     "use a smaller cell, a smaller model or float32"
                 ) from error
-        torch.cuda.empty_cache()
-        half = len(members) // 2
+        self._largest_batch = len(members) // 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return self._advance_halves(members, n_steps)
+
+    def _advance_halves(self, members: list[Member], n_steps: int) -> list[Chunk]:
+        half = -(-len(members) // 2)
         return [*self.advance(members[:half], n_steps), *self.advance(members[half:], n_steps)]
 
     def _advance(self, members: list[Member], n_steps: int) -> list[Chunk]:

@@ -34,6 +34,8 @@ class RunWriter:
         path = directory / "run.json"
         try:
             directory.mkdir(parents=True, exist_ok=True)
+            for left_over in directory.glob(".chunk-*"):  # of a process killed while it wrote
+                left_over.unlink(missing_ok=True)
             if not path.exists():
                 temporary = path.with_name(f".run.json.{os.getpid()}")
                 temporary.write_text(text)
