@@ -40,6 +40,22 @@ def hopping(rng, n_ions, n_frames, d_cm2_per_s, back=0.0, memory=20.0, length=3.
     return jumps.cumsum(-1)
 
 
+def reversing(rng, n_ions, n_frames, d_cm2_per_s, back=0.3, length=3.0):
+    """Jumps of a cubic lattice, each undoing the one before with probability ``back``: f = (1 - back) / (1 + back)."""
+    rate = d_cm2_per_s * 10 * FRAME_FS * 6 / length**2 * (1 + back) / (1 - back)
+    directions = np.concatenate([np.eye(3), -np.eye(3)]) * length
+    last = directions[rng.integers(0, 6, n_ions)]
+    steps = np.zeros((n_frames, n_ions, 3))
+    jumps = rng.random((n_frames, n_ions)) < rate
+    returns = rng.random((n_frames, n_ions)) < back
+    anew = directions[rng.integers(0, 6, (n_frames, n_ions))]
+    for frame in np.flatnonzero(jumps.any(axis=1)):
+        who = jumps[frame]
+        last[who] = np.where(returns[frame, who, None], -last[who], anew[frame, who])
+        steps[frame, who] = last[who]
+    return steps.cumsum(0).transpose(1, 2, 0)
+
+
 def assemble(rng, mobile, drift=False, framework_amplitude=0.15):
     """Displacements (n_frames, n_atoms, 3) of mobile ions in a rattling framework, and the species."""
     n_ions, _, n_frames = mobile.shape

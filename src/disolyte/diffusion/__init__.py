@@ -10,7 +10,8 @@ from disolyte.diffusion.gates import TrustGates, Verdict
 from disolyte.diffusion.schedule import LengthRule, MDSchedule, MobileIon
 from disolyte.diffusion.schema import DiffusionDoc, DiffusionMDDoc, TransportDoc
 from disolyte.diffusion.summary import TableTemperatures
-from disolyte.diffusion.transport import DiffusionResult, MsdCurves, TransportCoefficients, planar_diffusivity
+from disolyte.diffusion.tensor import PlanarDiffusivity, PrincipalAxes, TensorEstimate, planar_diffusivity
+from disolyte.diffusion.transport import DiffusionResult, MsdCurves, TransportCoefficients
 
 __all__ = [
     "ArrheniusFit",
@@ -22,7 +23,10 @@ __all__ = [
     "MDSchedule",
     "MobileIon",
     "MsdCurves",
+    "PlanarDiffusivity",
+    "PrincipalAxes",
     "TableTemperatures",
+    "TensorEstimate",
     "TransportCoefficients",
     "TransportDoc",
     "TrustGates",

@@ -16,11 +16,15 @@ from disolyte.diffusion.displacements import Trajectory, check_trajectory
 from disolyte.diffusion.gates import Evidence, TrustGates, Verdict
 from disolyte.diffusion.moments import Moments, collect_moments
 from disolyte.diffusion.regime import Window, choose_window
-from disolyte.diffusion.transport import DiffusionResult, MsdCurves, planar_diffusivities
+from disolyte.diffusion.tensor import TensorEstimate, plane_normal
+from disolyte.diffusion.transport import DiffusionResult, MsdCurves
 from disolyte.errors import TransportError
 
 MAX_HAVEN_SPAN = 2.0
 """A Haven ratio whose interval spans more than this factor is not trusted."""
+
+NAMED_PLANES = {"ab": (0, 0, 1), "ac": (0, 1, 0), "bc": (1, 0, 0)}
+"""Planes that are always reported, by their Miller indices."""
 
 
 @dataclass(frozen=True)
@@ -141,17 +145,20 @@ class _Analysis:
         self.runs, self.moments, self.ion, self.limits, self.seed = runs, moments, ion, limits, seed
         self.statistics = moments.statistics()
         self.overlaps = WindowOverlaps.of(moments.lags, moments.n_frames)
-        self.window: Window = choose_window(self.statistics, self.overlaps, ion.frame_interval_fs)
+        self.window: Window = choose_window(
+            self.statistics, self.overlaps, ion.frame_interval_fs, limits.jump_length_ang, moments.turning
+        )
         fit = self.window.fit
         self.second = estimators.bootstrap(runs, moments, self.statistics, fit, seed)
-        self.slope_std, self.errors_agree = estimators.choose_error(fit.slope_std_ang2, self.second)
+        self.slope = self.window.slope_ang2
+        self.slope_std, self.errors_agree = estimators.choose_error(self.window.slope_std_ang2, self.second)
 
     def evidence(self) -> Evidence:
         """What the gates are asked about."""
-        moments, fit = self.moments, self.window.fit
+        moments = self.moments
         problem = gates.framework_problem(moments.framework_lags, moments.framework_ang2, self.limits)
         return Evidence(
-            slope_ang2=fit.slope_ang2,
+            slope_ang2=self.slope,
             slope_std_ang2=self.slope_std,
             second_slope_ang2=self.second.slope_ang2,
             errors_agree=self.errors_agree,
@@ -168,7 +175,7 @@ class _Analysis:
         """Put the result together."""
         evidence = self.evidence()
         verdict, reasons = gates.judge(evidence, self.limits)
-        ion, slope = self.ion, self.window.fit.slope_ang2
+        ion, slope = self.ion, self.slope
         low, high = estimators.interval(slope, self.slope_std)
         if verdict is Verdict.UPPER_LIMIT or slope <= 0:
             slope = high = gates.upper_slope_ang2(evidence, self.limits)
@@ -184,10 +191,10 @@ class _Analysis:
             diffusivity_cm2_per_s=diffusivity,
             diffusivity_ci95_cm2_per_s=ci95,
             diffusivity_relative_error=self._relative(self.slope_std),
-            slope_diffusivity_cm2_per_s=ion.diffusivity(self.window.fit.slope_ang2),
+            slope_diffusivity_cm2_per_s=ion.diffusivity(self.slope),
             bootstrap_diffusivity_cm2_per_s=ion.diffusivity(self.second.slope_ang2),
             bootstrap_relative_error=self._relative(self.second.std_ang2),
-            analytic_relative_error=self._relative(self.window.fit.slope_std_ang2),
+            analytic_relative_error=self._relative(self.window.slope_std_ang2),
             conductivity_s_per_cm=ion.conductivity(diffusivity),
             conductivity_ci95_s_per_cm=(ion.conductivity(ci95[0]), ion.conductivity(ci95[1])),
             **self._tensor(),
@@ -199,34 +206,20 @@ class _Analysis:
 
     def _relative(self, std_ang2: float) -> float:
         """Relative error; that of a slope of zero is taken against the slope's own error."""
-        return std_ang2 / max(abs(self.window.fit.slope_ang2), std_ang2 / 10, 1e-300)
+        return std_ang2 / max(abs(self.slope), std_ang2 / 10, 1e-300)
 
     def _tensor(self) -> dict[str, Any]:
-        walkers = self.moments.components_ang2 @ self.window.fit.weights
-        order = np.array([[0, 5, 4], [5, 1, 3], [4, 3, 2]])
+        ion = self.ion
         # M_ab grows as 2 D_ab t; the isotropic relation divides the trace by 6.
-        scale = 3 * self.ion.diffusivity(1.0)
-        tensor = scale * walkers.mean(axis=0)[order]
-        n = len(walkers)
-        rng = np.random.default_rng(self.seed)
-        if n > 1:
-            draws = rng.integers(0, n, size=(estimators.N_RESAMPLES, n))
-            samples = scale * walkers[draws].mean(axis=1)[:, order] * np.sqrt(n / (n - 1))
-            centre = samples.mean(axis=0)
-            samples = samples - centre
-        else:
-            samples = np.zeros((1, 3, 3))
-        a, b, c = self.ion.lattice_ang
-        normals = {"ab": np.cross(a, b), "ac": np.cross(a, c), "bc": np.cross(b, c)}
+        walkers = 3 * ion.diffusivity(1.0) * (self.moments.components_ang2 @ self.window.fit.weights)
+        estimate = TensorEstimate.from_walkers(walkers, ion.diffusivity(self.slope), ion.diffusivity(self.slope_std))
+        planes = {name: estimate.in_plane(plane_normal(ion.lattice_ang, hkl)) for name, hkl in NAMED_PLANES.items()}
         return {
-            "diffusivity_tensor_cm2_per_s": tensor,
-            "diffusivity_tensor_std_cm2_per_s": samples.std(axis=0),
-            "planar_diffusivities_cm2_per_s": {
-                name: float(planar_diffusivities(tensor, normal)) for name, normal in normals.items()
-            },
-            "planar_diffusivity_stds_cm2_per_s": {
-                name: float(np.std(planar_diffusivities(samples, normal))) for name, normal in normals.items()
-            },
+            "diffusivity_tensor_cm2_per_s": estimate.matrix,
+            "diffusivity_tensor_std_cm2_per_s": estimate.matrix_std,
+            "tensor_covariance": estimate.covariance,
+            "planar_diffusivities_cm2_per_s": {name: plane[0] for name, plane in planes.items()},
+            "planar_diffusivity_stds_cm2_per_s": {name: plane[1] for name, plane in planes.items()},
         }
 
     def _collective(self) -> dict[str, Any]:
@@ -269,6 +262,7 @@ class _Analysis:
             "framework_is_bounded": evidence.framework_problem is None,
             "n_mobile": moments.n_ions,
             "volume_ang3": self.ion.volume_ang3,
+            "lattice_ang": self.ion.lattice_ang,
             "n_runs": moments.n_runs,
             "n_frames": moments.n_frames,
             "frame_interval_fs": dt,

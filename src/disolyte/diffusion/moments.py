@@ -9,11 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disolyte.diffusion.displacements import Trajectory
+from disolyte.diffusion.memory import Turning
 from disolyte.diffusion.msd import block_msd, choose_lags, collective_series, fourth_moment, msd_components
 from disolyte.diffusion.regime import MsdStatistics
 
 SITE_AVERAGE_FS = 1000.0
 """Positions are averaged over this time before they are asked which site an ion is on."""
+
+TURNING_AVERAGE_FS = 400.0
+"""The same, where it is asked whether ions return: shorter, so that fast returns are seen."""
 
 TINY_ANG2 = 1e-12
 """Least MSD per frame."""
@@ -41,6 +45,8 @@ class Moments:
         Mean fourth power of the displacement at a few lags.
     n_jumps : (n_walkers,)
         Changes of site.
+    turning
+        How ions turn from one change of site to the next.
     n_independent
         Walkers that would scatter as much if none moved together.
     framework_lags, framework_ang2
@@ -55,6 +61,7 @@ class Moments:
     coarse_lags: NDArray[np.intp]
     fourth_ang4: NDArray[np.float64]
     n_jumps: NDArray[np.intp]
+    turning: Turning
     n_independent: float
     framework_lags: NDArray[np.intp]
     framework_ang2: dict[str, NDArray[np.float64]]
@@ -100,17 +107,21 @@ def collect_moments(runs: Sequence[Trajectory], frame_interval_fs: float, jump_l
     n_frames = min(run.n_frames for run in runs)
     lags = choose_lags(n_frames)
     coarse = lags[::6]
-    segment = int(np.clip(round(SITE_AVERAGE_FS / frame_interval_fs), 1, n_frames // 8))
+    segment, turn_segment = (
+        int(np.clip(round(time_fs / frame_interval_fs), 1, n_frames // 8))
+        for time_fs in (SITE_AVERAGE_FS, TURNING_AVERAGE_FS)
+    )
     together = int(np.clip(round(CORRELATION_FS / frame_interval_fs), 1, n_frames // 8))
     together = max(together, n_frames // 4000)
-    components, collective, fourth, jumps, squares = [], [], [], [], 0.0
+    components, collective, fourth, jumps, turns, squares = [], [], [], [], [], 0.0
     for run in runs:
         total, coarse_series = np.zeros((3, n_frames)), []
         for chunk in run.iter_series_ang(run.mobile):
             series = chunk[..., :n_frames]
             components.append(msd_components(series, lags))
             fourth.append(fourth_moment(series, coarse) * len(series))
-            jumps.append(count_jumps(series, segment, jump_length_ang))
+            jumps.append(site_changes(series, segment, jump_length_ang).n_jumps)
+            turns.append(site_changes(series, turn_segment, jump_length_ang).turning)
             coarse_series.append(series[..., ::together])
             total += collective_series([series])
         squares += sum_squared_correlations(np.diff(np.concatenate(coarse_series), axis=-1))
@@ -124,6 +135,7 @@ def collect_moments(runs: Sequence[Trajectory], frame_interval_fs: float, jump_l
         coarse,
         np.sum(fourth, axis=0) / len(walkers),
         np.concatenate(jumps),
+        _pooled(turns),
         len(walkers) ** 2 / squares,
         framework_lags,
         framework,
@@ -132,24 +144,40 @@ def collect_moments(runs: Sequence[Trajectory], frame_interval_fs: float, jump_l
     )
 
 
-def count_jumps(series_ang: NDArray[np.float64], segment: int, jump_length_ang: float) -> NDArray[np.intp]:
-    """Count the changes of site of each ion: its position, averaged over ``segment`` frames, moved by more than a/2.
+@dataclass(frozen=True)
+class SiteChanges:
+    """Changes of site of each ion, shape (n_ions,), and how ions turn between them."""
 
-    Returns
-    -------
-    (n_ions,)
-        An ion that returns counts twice.
+    n_jumps: NDArray[np.intp]
+    turning: Turning
+
+
+def site_changes(series_ang: NDArray[np.float64], segment: int, jump_length_ang: float) -> SiteChanges:
+    """Find the changes of site of each ion: its position, averaged over ``segment`` frames, moved by more than a/2.
+
+    An ion that returns changes twice.
     """
     n_ions, _, n_frames = series_ang.shape
     n_segments = n_frames // segment
     means = series_ang[..., : n_segments * segment].reshape(n_ions, 3, n_segments, segment).mean(axis=-1)
-    site = means[..., 0].copy()
-    jumps = np.zeros(n_ions, dtype=np.intp)
+    site, before = means[..., 0].copy(), np.zeros((n_ions, 3))
+    jumps, cosines = np.zeros(n_ions, dtype=np.intp), []
     for k in range(1, n_segments):
-        moved = np.linalg.norm(means[..., k] - site, axis=1) > jump_length_ang / 2
-        jumps += moved
+        step = means[..., k] - site
+        length = np.linalg.norm(step, axis=1)
+        moved = np.flatnonzero(length > jump_length_ang / 2)
+        unit = step[moved] / length[moved, None]
+        cosines.append((unit * before[moved]).sum(axis=1)[jumps[moved] > 0])
+        before[moved] = unit
+        jumps[moved] += 1
         site[moved] = means[moved, :, k]
-    return jumps
+    turns = np.concatenate([np.zeros(0), *cosines])
+    return SiteChanges(jumps, Turning(float(turns.mean()) if len(turns) else 0.0, len(turns)))
+
+
+def _pooled(turns: Sequence[Turning]) -> Turning:
+    n_turns = sum(one.n_turns for one in turns)
+    return Turning(sum(one.mean_cosine * one.n_turns for one in turns) / max(n_turns, 1), n_turns)
 
 
 def sum_squared_correlations(steps_ang: NDArray[np.float64]) -> float:

@@ -1,10 +1,9 @@
 r"""Straight-line fits by generalised least squares, and the lag from which the motion is diffusive.
 
 A crystal's MSD is steep while an ion rattles, flat while it returns, and a straight line once it has forgotten
-where it came from. The fit may use the last part alone, and its precision is set by how early that part begins. So all
-starts are tried, from short to long, and the first is taken from which on (1) the local slope of ln MSD against ln t is
-near 1, and (2) the diffusivity no longer changes by more than its error when the start is put later (the rule of
-Lepskii, Theory Probab. Appl. 35, 454 (1991), with the analytic covariance).
+where it came from. The fit may use the last part alone, and its precision is set by how early that part begins. So
+lines are fitted from several starts, from short to long, and :mod:`disolyte.diffusion.memory` weighs what their slopes
+say about the memory that is left.
 """
 
 from __future__ import annotations
@@ -17,21 +16,13 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from disolyte.diffusion.covariance import MotionModel, WindowOverlaps
-
-MIN_START_SLOPE: Final = 0.5
-"""Least local slope where a window may start: the offset is at most half of the MSD. It is fitted along."""
+from disolyte.diffusion.memory import Turning, prior_of_no_memory, weigh_memories
 
 SLOPE_TOLERANCE: Final = 0.25
 """Largest distance from 1 of the local slope in the middle of the window."""
 
-STEADINESS: Final = 3.0
-"""Largest change of the diffusivity with the window, in standard errors of the change."""
-
-MEMORIES: Final = 4.0
-"""Least start of a window, in decay times of the local motion: what is left of it then is below 2 %."""
-
-SAFETY: Final = 2.0
-"""Where there is local motion, the window starts this many times later than the tests of it ask."""
+MAX_BEND: Final = 0.5
+"""Largest bend of the MSD, in standard errors of the slope, from where on it counts as straight."""
 
 MIN_START_FS: Final = 500.0
 """No window starts earlier: atoms rattle, the framework's centre among them, for some tenths of a picosecond, and a
@@ -40,8 +31,11 @@ small bias from that cannot be told from noise. Very short runs start at 1/32 of
 MIN_SPAN: Final = 4
 """The window reaches at least from t to this multiple of t."""
 
-MAX_STARTS: Final = 40
-"""Most starts that are tried."""
+N_STARTS: Final = 12
+"""Starts that are tried."""
+
+N_ROUNDS: Final = 2
+"""The covariance depends on the slope that it helps to find."""
 
 
 @dataclass(frozen=True)
@@ -94,9 +88,23 @@ class LineFit:
 
 @dataclass(frozen=True)
 class Window:
-    """The chosen fit, and whether it starts in the diffusive regime."""
+    """The slope with its error, and where the MSD is straight.
+
+    Attributes
+    ----------
+    fit
+        Line from the first start on at which what is left of memory is small against the error.
+    slope_ang2, slope_std_ang2
+        Slope per frame and its standard error, averaged over what memory the data allow.
+    is_diffusive
+        Whether there is such a start, and the local slope is near 1.
+    local_slope
+        Slope of ln MSD against ln t in the middle of the window.
+    """
 
     fit: LineFit
+    slope_ang2: float
+    slope_std_ang2: float
     is_diffusive: bool
     local_slope: float
 
@@ -158,30 +166,35 @@ def fit_window(statistics: MsdStatistics, overlaps: WindowOverlaps, start: int, 
     return LineFit(start, float(slope), float(offset), weights, float(np.sqrt(weights @ covariance @ weights)))
 
 
-def choose_window(statistics: MsdStatistics, overlaps: WindowOverlaps, frame_interval_fs: float) -> Window:
-    """First window that starts in the diffusive regime; the latest one if there is none."""
-    lags, msd = statistics.lags, statistics.msd_ang2
+def choose_window(
+    statistics: MsdStatistics,
+    overlaps: WindowOverlaps,
+    frame_interval_fs: float,
+    jump_length_ang: float,
+    turning: Turning,
+) -> Window:
+    """Fit lines from several starts on, weigh what memory they show, and find where the MSD is straight."""
+    lags, no_memory = statistics.lags, prior_of_no_memory(turning)
     last = int(np.searchsorted(lags, lags[-1] / MIN_SPAN, side="right")) - 1
     earliest = min(MIN_START_FS / frame_interval_fs, lags[-1] / 16)
     first = min(int(np.searchsorted(lags, earliest)), last)
-    starts = np.unique(np.linspace(first, last, min(MAX_STARTS, last - first + 1)).round().astype(int))
-    floor = float(0.05 * msd[-1] / lags[-1])
-    rough = max((msd[-1] - msd[last]) / (lags[-1] - lags[last]), floor)
-    fits = [fit_window(statistics, overlaps, int(start), rough) for start in starts]
-    fits = [fit_window(statistics, overlaps, fit.start, max(fit.slope_ang2, floor)) for fit in fits]
-    for k, fit in enumerate(fits):
-        motion = describe_motion(statistics, overlaps, fit.start, max(fit.slope_ang2, floor))
-        covariance = overlaps.covariance_ang4(motion)
-        if not (_has_started(fit, motion, lags) and all(_agree(fit, later, covariance) for later in fits[k + 1 :])):
-            continue
-        if motion.offset_ang2 > 0:
-            later = int(np.searchsorted(lags, SAFETY * lags[fit.start]))
-            chosen = fit_window(statistics, overlaps, min(later, last), max(fit.slope_ang2, floor))
-        else:
-            chosen = fit
-        middle = _middle_slope(chosen, lags)
-        return Window(chosen, abs(middle - 1.0) <= SLOPE_TOLERANCE, middle)
-    return Window(fits[-1], is_diffusive=False, local_slope=_middle_slope(fits[-1], lags))
+    starts = np.unique(np.linspace(first, last, min(N_STARTS, last - first + 1)).round().astype(int))
+    floor = float(0.05 * statistics.msd_ang2[-1] / lags[-1])
+    rough = (statistics.msd_ang2[-1] - statistics.msd_ang2[last]) / (lags[-1] - lags[last])
+    slope, reference = float(rough), (first + last) // 2
+    for _ in range(N_ROUNDS):
+        fits = [fit_window(statistics, overlaps, int(start), max(slope, floor)) for start in starts]
+        motion = describe_motion(statistics, overlaps, reference, max(slope, floor))
+        weights = np.stack([fit.weights for fit in fits])
+        covariance = weights @ overlaps.covariance_ang4(motion) @ weights.T
+        slopes = np.array([fit.slope_ang2 for fit in fits])
+        posterior = weigh_memories(slopes, covariance, weights, lags, first, jump_length_ang, no_memory)
+        straight = posterior.bias_ang2 <= MAX_BEND * posterior.std_ang2
+        chosen = int(np.argmax(straight)) if straight.any() else len(fits) - 1
+        slope, reference = posterior.slope_ang2, fits[chosen].start
+    middle = _middle_slope(fits[chosen], lags)
+    is_diffusive = bool(straight.any()) and abs(middle - 1.0) <= SLOPE_TOLERANCE
+    return Window(fits[chosen], posterior.slope_ang2, posterior.std_ang2, is_diffusive, middle)
 
 
 def local_slope(fit: LineFit, lag: float) -> float:
@@ -192,15 +205,3 @@ def local_slope(fit: LineFit, lag: float) -> float:
 
 def _middle_slope(fit: LineFit, lags: NDArray[np.intp]) -> float:
     return local_slope(fit, float(np.sqrt(lags[fit.start] * lags[-1])))
-
-
-def _has_started(fit: LineFit, motion: MotionModel, lags: NDArray[np.intp]) -> bool:
-    start = float(lags[fit.start])
-    slope_is_fair = MIN_START_SLOPE <= local_slope(fit, start) <= 2.0 - MIN_START_SLOPE
-    return slope_is_fair and start >= MEMORIES * motion.memory_frames
-
-
-def _agree(first: LineFit, second: LineFit, covariance: NDArray[np.float64]) -> bool:
-    difference = first.weights - second.weights
-    variance = float(difference @ covariance @ difference)
-    return bool(abs(first.slope_ang2 - second.slope_ang2) <= STEADINESS * np.sqrt(max(variance, 0.0)))

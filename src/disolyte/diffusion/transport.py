@@ -10,7 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
 from disolyte.diffusion.gates import Verdict
-from disolyte.errors import TransportError
+from disolyte.diffusion.msd import PAIRS
+from disolyte.diffusion.tensor import PlanarDiffusivity, PrincipalAxes, TensorEstimate, plane_normal
 from disolyte.records import Record
 
 Matrix = Annotated[
@@ -19,7 +20,7 @@ Matrix = Annotated[
     PlainSerializer(lambda value: value.tolist()),
     WithJsonSchema({"type": "array"}),
 ]
-"""A 3×3 array, nested lists in JSON."""
+"""An array, nested lists in JSON."""
 
 Interval = tuple[float, float]
 
@@ -47,8 +48,9 @@ class TransportCoefficients(Record):
         description="Generalised least-squares slope / 6, also where nothing moved."
     )
     diffusivity_tensor_cm2_per_s: Matrix = Field(description="Tensor in Cartesian axes, shape (3, 3).")
-    diffusivity_tensor_std_cm2_per_s: Matrix = Field(
-        description="Its standard errors by resampling ions, shape (3, 3)."
+    diffusivity_tensor_std_cm2_per_s: Matrix = Field(description="Its standard errors, shape (3, 3).")
+    tensor_covariance: Matrix = Field(
+        description="Covariance of xx, yy, zz, yz, xz, xy, from the scatter of the ions; (cm²/s)², shape (6, 6)."
     )
     planar_diffusivities_cm2_per_s: dict[str, float] = Field(
         description="Diffusivity within the planes ab, ac and bc, n = 2."
@@ -87,6 +89,7 @@ class TransportCoefficients(Record):
 
     n_mobile: int = Field(description="Mobile ions in the cell.")
     volume_ang3: float = Field(description="Volume of the cell.")
+    lattice_ang: Matrix = Field(description="Rows are the vectors of the simulated cell, shape (3, 3).")
     n_runs: int = Field(description="Independent runs analysed together.")
     n_frames: int = Field(description="Frames analysed of each run.")
     frame_interval_fs: float = Field(description="Time between frames.")
@@ -99,9 +102,24 @@ class TransportCoefficients(Record):
 
     __hash__ = None  # type: ignore[assignment]
 
+    @property
+    def tensor(self) -> TensorEstimate:
+        """The diffusivity tensor with its covariance."""
+        matrix = self.diffusivity_tensor_cm2_per_s
+        return TensorEstimate(np.array([matrix[pair] for pair in PAIRS]), self.tensor_covariance)
+
     def planar_diffusivity_cm2_per_s(self, normal: ArrayLike) -> float:
         """Diffusivity within the plane that has the Cartesian ``normal``, (tr D − n·D·n)/2."""
-        return planar_diffusivity(self.diffusivity_tensor_cm2_per_s, normal)
+        return self.tensor.in_plane(normal).diffusivity_cm2_per_s
+
+    def plane(self, hkl: ArrayLike) -> PlanarDiffusivity:
+        """Diffusivity within the plane with Miller indices ``hkl`` of the simulated cell, and its standard error."""
+        return self.tensor.in_plane(plane_normal(self.lattice_ang, hkl))
+
+    @property
+    def principal_axes(self) -> PrincipalAxes:
+        """Directions of fastest to slowest diffusion, with errors."""
+        return self.tensor.principal_axes(self.seed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,32 +153,3 @@ class DiffusionResult(TransportCoefficients):
     def coefficients(self) -> dict[str, Any]:
         """All fields but the curves, as keyword arguments of a document."""
         return {name: getattr(self, name) for name in TransportCoefficients.model_fields}
-
-
-def planar_diffusivity(tensor: ArrayLike, normal: ArrayLike) -> float:
-    """Diffusivity in the plane perpendicular to ``normal``.
-
-    Parameters
-    ----------
-    tensor : (3, 3)
-        Diffusivity tensor.
-    normal : (3,)
-        Cartesian normal of the plane, of any length.
-
-    Examples
-    --------
-    >>> planar_diffusivity(np.diag([3.0, 1.0, 0.0]), [0, 0, 1])
-    2.0
-    """
-    direction = np.asarray(normal, dtype=np.float64)
-    length = float(np.linalg.norm(direction))
-    if direction.shape != (3,) or not np.isfinite(length) or length == 0:
-        raise TransportError(f"the normal of a plane must be three numbers, not all zero; got {normal!r}")
-    return float(planar_diffusivities(np.asarray(tensor, dtype=np.float64), direction))
-
-
-def planar_diffusivities(tensors: NDArray[np.float64], normal: NDArray[np.float64]) -> NDArray[np.float64]:
-    """:func:`planar_diffusivity` of many tensors (..., 3, 3), unchecked."""
-    unit = normal / np.linalg.norm(normal)
-    along = np.einsum("...ab,a,b->...", tensors, unit, unit)
-    return (np.trace(tensors, axis1=-2, axis2=-1) - along) / 2
