@@ -167,15 +167,11 @@ def _supercell_coords(
 
 
 def _group_sites(kinds: list[SiteKind], parent: ParentCrystal) -> list[tuple[str, list[int]]]:
-    """Disordered sites of the input cell that share one composition: pools, or orbits of the parent.
-
-    The sites of an ordered cell that are alike to the first one stand for a sublattice with one ordering.
-    """
+    """Disordered sites of the input cell that share one composition: pools, or orbits of the parent."""
     orbits = parent.orbits()
     groups: dict[object, list[int]] = {}
-    is_ordered = not any(kind.is_disordered for kind in kinds)
     for index, kind in enumerate(kinds):
-        if kind.is_disordered or (is_ordered and kind == kinds[0]):
+        if kind.is_disordered:
             key = ("pool", kind.pool) if kind.pool is not None else ("orbit", int(orbits[parent.site_class[index]]))
             groups.setdefault(key, []).append(index)
     named: list[tuple[str, list[int]]] = []

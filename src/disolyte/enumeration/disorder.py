@@ -55,7 +55,8 @@ def read_site_kinds(structure: Structure, pool: Iterable[str] = (), *, allow_ord
     pool
         Elements: all disordered sites on which one of them sits, and the same species, share one composition.
     allow_ordered
-        Whether a structure without partial occupancies may be given.
+        Whether a structure without partial occupancies may be given. One kind of its sites then counts as disordered,
+        with no vacancies.
 
     Raises
     ------
@@ -65,7 +66,9 @@ def read_site_kinds(structure: Structure, pool: Iterable[str] = (), *, allow_ord
         If the occupancies of a site add up to more than 1, or one is negative.
     """
     kinds = [_read_site(index, site) for index, site in enumerate(structure)]
-    if not allow_ordered and not any(kind.is_disordered for kind in kinds):
+    if not any(kind.is_disordered for kind in kinds):
+        if allow_ordered:
+            return _with_full_sublattice(kinds)
         raise StructureError(
             f"{structure.composition.reduced_formula} has no site of partial occupancy, so there is nothing to order: "
             "give the disordered parent (for example structure.replace_species({'Na': {'Na': 0.5}})), or use this "
@@ -81,6 +84,12 @@ def read_site_kinds(structure: Structure, pool: Iterable[str] = (), *, allow_ord
                 amounts = dict(zip(kind.species, kind.occupancies, strict=True))
                 kinds[index] = SiteKind(species, tuple(amounts.get(name, 0.0) for name in species), label)
     return kinds
+
+
+def _with_full_sublattice(kinds: Sequence[SiteKind]) -> list[SiteKind]:
+    """Kinds of an ordered structure, the first one as a sublattice that might have vacancies and has none."""
+    full = SiteKind((*kinds[0].species, ""), (*kinds[0].occupancies, 0.0))
+    return [full if kind == kinds[0] else kind for kind in kinds]
 
 
 def _read_site(index: int, site: Any) -> SiteKind:
