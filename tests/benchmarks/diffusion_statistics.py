@@ -18,9 +18,8 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "diffusion"))
-from conftest import CELL_ANG, FRAME_FS, assemble, brownian, hopping, rattle, reversing  # noqa: E402
-
-from disolyte.diffusion import analyse_displacements  # noqa: E402
+from conftest import CELL_ANG, FRAME_FS, assemble, brownian, hopping, rattle, reversing
+from disolyte.diffusion import analyse_displacements
 
 TRUE_D = 3e-5
 LAYERED = np.array([1.8, 1.05, 0.15])

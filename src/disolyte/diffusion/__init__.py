@@ -6,6 +6,7 @@ and Haven ratios with a verdict per temperature, and the Arrhenius line of each 
 
 from disolyte.diffusion.analysis import analyse_displacements
 from disolyte.diffusion.arrhenius import ArrheniusFit, ExtrapolatedDiffusivity, fit_arrhenius
+from disolyte.diffusion.density import ProbabilityDensity, probability_density
 from disolyte.diffusion.gates import TrustGates, Verdict
 from disolyte.diffusion.schedule import LengthRule, MDSchedule, MobileIon
 from disolyte.diffusion.schema import DiffusionDoc, DiffusionMDDoc, TransportDoc
@@ -25,6 +26,7 @@ __all__ = [
     "MsdCurves",
     "PlanarDiffusivity",
     "PrincipalAxes",
+    "ProbabilityDensity",
     "TableTemperatures",
     "TensorEstimate",
     "TransportCoefficients",
@@ -34,4 +36,5 @@ __all__ = [
     "analyse_displacements",
     "fit_arrhenius",
     "planar_diffusivity",
+    "probability_density",
 ]

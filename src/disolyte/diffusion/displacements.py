@@ -38,6 +38,8 @@ class Trajectory:
         Indices of the atoms.
     symbols
         Element of each atom.
+    centre_ang : (3,)
+        Framework's centre in frame 0, if positions were given; zero without a framework.
     drift_reference
         In words, what was held at rest.
     """
@@ -47,6 +49,7 @@ class Trajectory:
     mobile: NDArray[np.intp]
     framework: NDArray[np.intp]
     symbols: tuple[str, ...]
+    centre_ang: NDArray[np.float64]
     drift_reference: str
 
     @property
@@ -61,6 +64,24 @@ class Trajectory:
         series -= series[:, :1]
         series -= self.drift_ang[::stride]
         return np.ascontiguousarray(series.transpose(0, 2, 1))
+
+    def iter_mobile_ang(
+        self, framework_centre_ang: ArrayLike | None = None
+    ) -> Iterator[tuple[int, NDArray[np.float64]]]:
+        """Yield (first frame, positions (n_rows, n_mobile, 3)) of the mobile atoms without drift, in pieces of time.
+
+        Parameters
+        ----------
+        framework_centre_ang : (3,)
+            Where the framework's centre is put; where it is in frame 0 if not given.
+        """
+        shift = np.zeros(3)
+        if framework_centre_ang is not None and len(self.framework):
+            shift = np.asarray(framework_centre_ang, dtype=np.float64) - self.centre_ang
+        step = max(1, CHUNK_BYTES // (self.displacements_ang.shape[1] * 24))
+        for start in range(0, self.n_frames, step):
+            rows = np.asarray(self.displacements_ang[start : start + step][:, self.mobile], dtype=np.float64)
+            yield start, rows - (self.drift_ang[start : start + step] - shift)[:, None]
 
     def iter_series_ang(self, atoms: NDArray[np.intp], stride: int = 1) -> Iterator[NDArray[np.float64]]:
         """Yield :meth:`series_ang` for a few atoms at a time, so that memory stays bounded."""
@@ -113,13 +134,13 @@ def check_trajectory(
     if not is_mobile.any():
         raise TransportError(f"no mobile ions: {wanted!r} is not among the species {sorted(set(symbols))}")
     masses = np.where(is_mobile, 0.0, [atomic_masses[atomic_numbers[symbol]] for symbol in symbols])
-    drift = _scan(array, lattice, masses)
+    drift, centre = _scan(array, lattice, masses)
     reference = (
         "mass-weighted centre of the non-mobile atoms"
         if masses.any()
         else "none: there are no non-mobile atoms, so drift was not removed"
     )
-    return Trajectory(array, drift, np.flatnonzero(is_mobile), np.flatnonzero(~is_mobile), symbols, reference)
+    return Trajectory(array, drift, np.flatnonzero(is_mobile), np.flatnonzero(~is_mobile), symbols, centre, reference)
 
 
 def _check_lattice(lattice_ang: ArrayLike) -> NDArray[np.float64]:
@@ -144,8 +165,10 @@ def _check_shape(array: NDArray[Any], n_atoms: int) -> None:
         )
 
 
-def _scan(array: NDArray[Any], lattice: NDArray[np.float64], masses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Read all frames once: check values, look for wrapping, and return the drift (n_frames, 3)."""
+def _scan(
+    array: NDArray[Any], lattice: NDArray[np.float64], masses: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Read all frames once: check values, look for wrapping; drift (n_frames, 3) and first centre (3,)."""
     n_frames, n_atoms, _ = array.shape
     inverse = np.linalg.inv(lattice)
     # An atom that moves by half the cell in one direction may cross the face of an oblique cell sooner.
@@ -166,7 +189,7 @@ def _scan(array: NDArray[Any], lattice: NDArray[np.float64], masses: NDArray[np.
         _refuse_wrapped(steps, inverse, reach_ang, start)
         drift[start : start + step] = np.einsum("tai,a->ti", rows, weights)
         last = rows[-1]
-    return drift - drift[0]
+    return drift - drift[0], drift[0].copy()
 
 
 def _refuse_wrapped(steps: NDArray[Any], inverse: NDArray[Any], reach_ang: float, start: int) -> None:
