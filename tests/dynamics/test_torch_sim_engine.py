@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from disolyte.dynamics import Engine, MDProtocol, Reason, Thermostat, Watchdog, choose_engine, engine_choice, run_md
+from disolyte.dynamics import Engine, MDProtocol, Reason, Thermostat, choose_engine, engine_choice, run_md
 from disolyte.dynamics.member import Member, start_state
 from disolyte.errors import DynamicsError, InputError, MissingExtraError
 

@@ -28,7 +28,7 @@ def test_frames_come_from_what_is_kept(run):
     steps = [atoms.info["md_step"] for atoms in frames]
     assert len(set(steps)) == len(steps) == 20
     assert min(steps) * 2.0 > 100.0
-    assert steps == sorted(steps)
+    assert steps[:5] == [a.info["md_step"] for a in choose(run, n_frames=5).atoms]
     assert [a.info["md_step"] for a in choose(run, seed=1).atoms] != steps
     assert [a.info["md_step"] for a in choose(run).atoms] == steps
 

@@ -88,7 +88,7 @@ def test_sample_of_selected_structures(entries, clean_dir, job_store):
 def test_batches_give_what_one_job_gives(entries, clean_dir, job_store):
     """Fan-out over bounded batches changes no seed and loses no frame."""
     together, _ = sample(maker(engine=Engine.ASE).make(entries), job_store)
-    plan = SamplingMaker(sampler=maker(engine=Engine.ASE), batch_size=1).make(entries)
+    plan = SamplingMaker(sampler=maker(engine=Engine.ASE), batch_size=1, n_wanted=None).make(entries)
     run_locally(plan, store=job_store, ensure_success=True, create_folders=True, log=False)
     joined = SampleDoc.model_validate(job_store.get_output(plan.uuid, load=True))
     assert [run.family for run in joined.runs] == ["LiCl-000", "LiCl-001"]
@@ -140,7 +140,9 @@ def test_bad_input(chlorides, clean_dir):
     with pytest.raises(InputError, match="at least one"):
         make(maker(), [])
     with pytest.raises(InputError, match=r"a run of 0.03 ps records 10 after the first 0.01 ps"):
-        make(maker(frames=FrameChoice(discard_ps=0.01, n_frames=30)), chlorides)
+        maker(frames=FrameChoice(discard_ps=0.01, n_frames=30))
+    with pytest.raises(InputError, match="batch_size=0"):
+        SamplingMaker(batch_size=0)
     disordered = chlorides[0].copy()
     disordered.replace(0, {"Li": 0.5, "Na": 0.5})
     with pytest.raises(StructureError, match="disordered"):

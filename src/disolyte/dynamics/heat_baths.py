@@ -51,22 +51,22 @@ class HeatBath:
     def _tensor(self, values: NDArray[np.float64] | list[float]) -> torch.Tensor:
         return torch.as_tensor(values, dtype=torch.float64, device=self._device)
 
-    def scale_before(self, kinetic_ev: torch.Tensor) -> torch.Tensor | None:
-        """Factor on the momenta of each system before a step, shape (n_systems,); None for one.
+    def scale_before(self, kinetic_ev: torch.Tensor) -> torch.Tensor:
+        """Factor on the momenta of each system before a step, shape (n_systems,).
 
         Parameters
         ----------
         kinetic_ev
             Kinetic energy of each system, shape (n_systems,).
         """
-        del kinetic_ev
+        return torch.ones_like(kinetic_ev)
 
-    def scale_after(self, kinetic_ev: torch.Tensor) -> torch.Tensor | None:
+    def scale_after(self, kinetic_ev: torch.Tensor) -> torch.Tensor:
         """Return the same after a step."""
-        del kinetic_ev
+        return torch.ones_like(kinetic_ev)
 
-    def kick(self, momenta: torch.Tensor, masses: torch.Tensor, system_index: torch.Tensor) -> torch.Tensor | None:
-        """Momenta after a kick at half a step, shape (n_atoms, 3); None if there is none.
+    def kick(self, momenta: torch.Tensor, masses: torch.Tensor, system_index: torch.Tensor) -> torch.Tensor:
+        """Momenta after a kick at half a step, shape (n_atoms, 3).
 
         Parameters
         ----------
@@ -75,7 +75,8 @@ class HeatBath:
         system_index
             System of each atom, shape (n_atoms,).
         """
-        del momenta, masses, system_index
+        del masses, system_index
+        return momenta
 
     def variables(self) -> list[NDArray[np.float64]]:
         """Variables of the bath of each system, to go on from."""

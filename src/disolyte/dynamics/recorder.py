@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from disolyte.dynamics.member import Member
-from disolyte.dynamics.protocol import Engine
+from disolyte.dynamics.protocol import Engine, Thermostat
 from disolyte.dynamics.trajectory import Chunk, SystemState
 from disolyte.dynamics.watchdog import Reason, Verdict, Watchdog
+from disolyte.units import BOLTZMANN_EV_PER_K
 
 
 class Recorder:
@@ -77,6 +78,7 @@ class Recorder:
             energy_ev=energy_ev,
             start_energy_ev=self.start_energy_ev,
             max_force_ev_per_ang=max_force_ev_per_ang,
+            total_drift_ev=self._total_drift_ev(energy_ev, kinetic_ev),
         )
         if recorded and (
             verdict is None or step == 0
@@ -90,6 +92,13 @@ class Recorder:
         if verdict is None and step == member.protocol.n_steps:
             return Verdict(reason=Reason.COMPLETED, step=step)
         return verdict
+
+    def _total_drift_ev(self, energy_ev: float, kinetic_ev: float) -> float:
+        """Change of the total energy since step 0, when the kinetic one was that of the temperature; 0 in a bath."""
+        if self.member.protocol.thermostat is not Thermostat.NVE:
+            return 0.0
+        start_kinetic_ev = 0.5 * self.member.n_free * BOLTZMANN_EV_PER_K * self.member.protocol.temperature_k
+        return energy_ev + kinetic_ev - self.start_energy_ev - start_kinetic_ev
 
     def _check_geometry(self, step: int, positions_ang: NDArray[np.float64]) -> Verdict | None:
         atoms = self.member.atoms

@@ -99,10 +99,8 @@ class Batch:
         self._scale(self._bath.scale_before(self._kinetic_ev()))
         momentum_step(state, dt / 2)
         position_step(state, dt / 2)
-        kicked = self._bath.kick(state.momenta, self._masses, self._index)
-        if kicked is not None:
-            state.momenta = kicked
-            self._rest_centres_of_mass()
+        state.momenta = self._bath.kick(state.momenta, self._masses, self._index)
+        self._rest_centres_of_mass()
         position_step(state, dt / 2)
         self._compute_forces()
         momentum_step(state, dt / 2)
@@ -110,9 +108,8 @@ class Batch:
         self._rest_centres_of_mass()
         self.step += 1
 
-    def _scale(self, factor: torch.Tensor | None) -> None:
-        if factor is not None:
-            self._state.momenta = self._state.momenta * factor[self._index, None]
+    def _scale(self, factor: torch.Tensor) -> None:
+        self._state.momenta = self._state.momenta * factor[self._index, None]
 
     def _rest_centres_of_mass(self) -> None:
         velocities = self._per_system(self._state.momenta) / self._system_masses

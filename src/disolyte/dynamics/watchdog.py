@@ -59,6 +59,9 @@ class Watchdog(Record):
     energy_drift_ev_per_atom: float = Field(
         default=1.0, gt=0, description="Largest distance of the potential energy from that of the first structure."
     )
+    conserved_drift_ev_per_atom: float = Field(
+        default=0.05, gt=0, description="Largest change of the total energy in a run without thermostat."
+    )
     contact_fraction: float = Field(
         default=0.5, ge=0, description="Shortest distance of two atoms over the sum of their covalent radii."
     )
@@ -66,7 +69,7 @@ class Watchdog(Record):
         default=None, gt=0, description="Largest mean square displacement of the framework; None does not look."
     )
     mobile_elements: tuple[str, ...] = Field(
-        default=(), description="Elements that do not belong to the framework, e.g. ('Li',)."
+        default=("Li", "Na", "K", "Ag"), description="Elements that do not belong to the framework."
     )
 
     def temperature_limit_k(self, temperature_k: float, n_atoms: int) -> float:
@@ -84,6 +87,7 @@ class Watchdog(Record):
         energy_ev: float,
         start_energy_ev: float,
         max_force_ev_per_ang: float,
+        total_drift_ev: float = 0.0,
     ) -> Verdict | None:
         """Verdict on one step from numbers that cost nothing; None if all is well.
 
@@ -99,6 +103,8 @@ class Watchdog(Record):
             Potential energy now and of the first structure.
         max_force_ev_per_ang
             Largest force on an atom.
+        total_drift_ev
+            Change of the total energy since step 0, where no thermostat changes it.
         """
         if not np.isfinite([temperature_k, energy_ev, max_force_ev_per_ang]).all():
             message = f"temperature {temperature_k} K, energy {energy_ev} eV, force {max_force_ev_per_ang} eV/Å"
@@ -111,6 +117,9 @@ class Watchdog(Record):
             return Verdict(reason=Reason.TEMPERATURE_SPIKE, step=step, message=message)
         if (drift := abs(energy_ev - start_energy_ev) / n_atoms) > self.energy_drift_ev_per_atom:
             message = f"energy drift {drift:.2f} eV/atom > {self.energy_drift_ev_per_atom:.2f} eV/atom"
+            return Verdict(reason=Reason.ENERGY_DRIFT, step=step, message=message)
+        if (drift := abs(total_drift_ev) / n_atoms) > self.conserved_drift_ev_per_atom:
+            message = f"total energy changed by {drift:.3f} eV/atom > {self.conserved_drift_ev_per_atom:.3f} eV/atom"
             return Verdict(reason=Reason.ENERGY_DRIFT, step=step, message=message)
         return None
 

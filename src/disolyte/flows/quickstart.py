@@ -65,6 +65,7 @@ def quickstart_flow_maker() -> DisorderedElectrolyteFlowMaker:
                 frames=FrameChoice(n_frames=8, discard_ps=0.2),
             ),
             batch_size=6,
+            n_wanted=None,
         ),
         label_maker=LabelMaker(static_maker=SurrogateStaticMaker()),
     )

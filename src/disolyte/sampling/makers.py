@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-from ase import Atoms
-from jobflow import Flow, Job, Maker, Response, job
+from jobflow import JobConfig, Maker, OnMissing, Response, job
 from pymatgen.core import Structure
 
 from disolyte.blobs import PAYLOAD_KEY
-from disolyte.dynamics import Engine, MDProtocol, MDRun, Thermostat, Watchdog, run_md
+from disolyte.dynamics import Engine, MDProtocol, Thermostat, Watchdog, run_md
 from disolyte.errors import DynamicsError, InputError
 from disolyte.models import ModelSource, load_model
+from disolyte.models.coverage import check_coverage
+from disolyte.models.descriptors import describe_structures
 from disolyte.models.schema import ModelDoc, ModelIdentity
-from disolyte.sampling.frames import FrameChoice, choose_frames, production_frames
-from disolyte.sampling.schema import FrameBatch, RunRecord, SampleDoc
+from disolyte.sampling.draws import check_completed, count_available, draw_frames
+from disolyte.sampling.frames import FrameChoice
+from disolyte.sampling.quotas import frames_per_run, stratify
+from disolyte.sampling.schema import FrameBatch, SampleDoc
 from disolyte.sampling.systems import as_systems, derive_seed
 from disolyte.thermodynamics.schema import SelectedStructure, SelectionDoc
 from disolyte.workers.records import describe_job, take_over
+from disolyte.workers.replacement import replace_current_job
 from disolyte.workers.roles import Role
 
 TRAJECTORIES = "md"
@@ -34,13 +38,17 @@ def _published_protocol() -> MDProtocol:
     )
 
 
+def _solid_watchdog() -> Watchdog:
+    return Watchdog(framework_msd_ang2=9.0)
+
+
 @dataclass
 class MaceMDSamplerMaker(Maker):
     """Frames from NVT molecular dynamics of a batch of structures with MACE, strained at random.
 
     The defaults are the published protocol: 800 K, 15 ps in steps of 1 fs, the first 5 ps thrown away, 30 frames at
     random from each run, a random strain within ±3 % on each. The paper names no thermostat here; Bussi's samples the
-    canonical ensemble.
+    canonical ensemble. A run whose framework leaves its sites by 3 Å in the mean has molten and is given up.
 
     Parameters
     ----------
@@ -68,12 +76,16 @@ class MaceMDSamplerMaker(Maker):
     foundation: ModelSource = field(default_factory=ModelSource)
     protocol: MDProtocol = field(default_factory=_published_protocol)
     frames: FrameChoice = field(default_factory=FrameChoice)
-    watchdog: Watchdog = field(default_factory=Watchdog)
+    watchdog: Watchdog = field(default_factory=_solid_watchdog)
     engine: Engine = Engine.AUTO
     device: str = "cpu"
     dtype: str = "float32"
     min_completed_fraction: float = 0.5
     role: ClassVar[Role] = Role.GPU
+
+    def __post_init__(self) -> None:
+        """Refuse runs too short for the frames that are asked for, before any job exists."""
+        count_available(self.protocol, self.frames)
 
     @job(data=[PAYLOAD_KEY], output_schema=SampleDoc)
     def make(
@@ -96,7 +108,7 @@ class MaceMDSamplerMaker(Maker):
         Raises
         ------
         InputError
-            If there are no structures, or nothing would be left of a run.
+            If there are no structures.
         StructureError
             If a structure is disordered.
         ModelCoverageError
@@ -105,7 +117,6 @@ class MaceMDSamplerMaker(Maker):
             If too few runs come to their end.
         """
         systems = as_systems(entries)
-        self._check_length()
         loaded = load_model(self.foundation if model is None else model, device=self.device, dtype=self.dtype)
         protocols = [
             self.protocol.model_copy(update={"seed": derive_seed(self.protocol.seed, atoms.info["family"])})
@@ -113,10 +124,10 @@ class MaceMDSamplerMaker(Maker):
         ]
         folder = take_over(prev_dir, TRAJECTORIES)
         runs = run_md(systems, protocols, loaded, folder, engine=self.engine, watchdog=self.watchdog)
-        self._check_completed(systems, runs)
+        check_completed(systems, runs, self.min_completed_fraction)
         taken, records = [], []
         for atoms, run in zip(systems, runs, strict=True):
-            frames, record = _draw(atoms, run, self.frames)
+            frames, record = draw_frames(atoms, run, self.frames, partial(describe_structures, loaded))
             taken += frames
             records.append(record)
         return SampleDoc(
@@ -127,30 +138,6 @@ class MaceMDSamplerMaker(Maker):
             model=ModelIdentity(name=loaded.name, sha256=loaded.sha256),
         )
 
-    def _check_length(self) -> None:
-        protocol = self.protocol
-        length_ps = protocol.n_steps * protocol.time_step_fs / 1000
-        steps = np.arange(protocol.n_frames) * protocol.record_every
-        available = len(production_frames(steps, protocol.time_step_fs, self.frames.discard_ps))
-        if available < self.frames.n_frames:
-            raise InputError(
-                f"{self.frames.n_frames} frames are asked for, but a run of {length_ps:g} ps records {available} after "
-                f"the first {self.frames.discard_ps:g} ps: raise protocol.n_steps, or lower protocol.record_every, "
-                "frames.discard_ps or frames.n_frames"
-            )
-
-    def _check_completed(self, systems: Sequence[Atoms], runs: Sequence[MDRun]) -> None:
-        failed = [
-            f"{atoms.info['family']}: {run.verdict.reason} at step {run.verdict.step} ({run.verdict.message})"
-            for atoms, run in zip(systems, runs, strict=True)
-            if not run.verdict.completed
-        ]
-        if len(runs) - len(failed) < self.min_completed_fraction * len(runs):
-            raise DynamicsError(
-                f"{len(failed)} of {len(runs)} runs were given up, at least {self.min_completed_fraction:.0%} must "
-                f"complete: {'; '.join(failed)}. Use a better model, a lower temperature or a shorter time step"
-            )
-
 
 @dataclass
 class SampleJoinMaker(Maker):
@@ -160,36 +147,63 @@ class SampleJoinMaker(Maker):
     ----------
     name
         Name of the job.
+    min_batch_fraction
+        Batches that must have left a sample; the job fails below.
     """
 
     name: str = "join samples"
+    min_batch_fraction: float = 0.5
     role: ClassVar[Role] = Role.CPU
 
-    @job(data=[PAYLOAD_KEY], output_schema=SampleDoc)
-    def make(self, samples: list[SampleDoc]) -> SampleDoc:
-        """Join batches that share protocol and model.
+    @job(data=[PAYLOAD_KEY], output_schema=SampleDoc, config=JobConfig(on_missing_references=OnMissing.NONE))
+    def make(self, samples: list[SampleDoc | None], n_wanted: int | None = None) -> SampleDoc:
+        """Join batches that share protocol and model, and stratify them.
 
         Parameters
         ----------
         samples
-            Batches, at least one.
+            Batches, at least one; None where a batch failed.
+        n_wanted
+            Frames to keep, as many of each composition as can be; all if None.
 
         Raises
         ------
+        DynamicsError
+            If too many batches failed.
         InputError
             If there are none, or they differ in protocol or model.
         """
-        if not samples or any((s.protocol, s.model) != (samples[0].protocol, samples[0].model) for s in samples):
-            raise InputError(
-                f"{len(samples)} samples cannot be joined: they must be at least one, of one protocol and one model"
+        found = [sample for sample in samples if sample is not None]
+        n_lost = len(samples) - len(found)
+        if samples and len(found) < max(1.0, self.min_batch_fraction * len(samples)):
+            raise DynamicsError(
+                f"{n_lost} of {len(samples)} sampling jobs failed, {self.min_batch_fraction:.0%} must succeed: "
+                "see their tracebacks, and run them again"
             )
+        if not found or any((s.protocol, s.model) != (found[0].protocol, found[0].model) for s in found):
+            raise InputError(
+                f"{len(found)} samples cannot be joined: they must be at least one, of one protocol and one model"
+            )
+        frames = FrameBatch.concatenate([sample.frames for sample in found])
+        if n_wanted is not None:
+            frames = frames.take(stratify(frames.composition, frames.family, n_wanted))
         return SampleDoc(
-            **describe_job(samples, seed=samples[0].protocol.seed),
-            frames=FrameBatch.concatenate([sample.frames for sample in samples]),
-            runs=[run for sample in samples for run in sample.runs],
-            protocol=samples[0].protocol,
-            model=samples[0].model,
+            **describe_job(found, seed=found[0].protocol.seed, caveats=_shortfalls(len(frames), n_wanted, n_lost)),
+            frames=frames,
+            runs=[run for sample in found for run in sample.runs],
+            protocol=found[0].protocol,
+            model=found[0].model,
+            n_wanted=n_wanted,
         )
+
+
+def _shortfalls(n_frames: int, n_wanted: int | None, n_lost_batches: int) -> list[str]:
+    caveats = []
+    if n_wanted is not None and n_frames < n_wanted:
+        caveats.append(f"the sample holds {n_frames} of the {n_wanted} frames wanted")
+    if n_lost_batches:
+        caveats.append(f"{n_lost_batches} sampling job(s) failed; their structures are not in the sample")
+    return caveats
 
 
 @dataclass
@@ -206,16 +220,28 @@ class SamplingMaker(Maker):
         Maker that joins the batches.
     batch_size
         Structures in one batch.
+    n_wanted
+        Frames wanted of all, spread evenly over the compositions, and over the structures of each; the published
+        number. Where few structures are selected, more than ``sampler.frames.n_frames`` are taken of each. None takes
+        that number of each, however many that makes.
     """
 
     name: str = "plan sampling"
     sampler: MaceMDSamplerMaker = field(default_factory=MaceMDSamplerMaker)
     join: SampleJoinMaker = field(default_factory=SampleJoinMaker)
     batch_size: int = 64
+    n_wanted: int | None = 2500
     role: ClassVar[Role] = Role.CPU
 
-    @job(data=[PAYLOAD_KEY])
-    def make(self, selection: SelectionDoc | list[SelectedStructure], model: ModelDoc | None = None) -> Response:
+    def __post_init__(self) -> None:
+        """Refuse sizes that make no sense, before any job exists."""
+        if self.batch_size < 1 or (self.n_wanted is not None and self.n_wanted < 1):
+            raise InputError(f"batch_size={self.batch_size} and n_wanted={self.n_wanted} must be at least 1")
+
+    @job(data=[PAYLOAD_KEY], output_schema=SampleDoc)
+    def make(
+        self, selection: SelectionDoc | list[SelectedStructure], model: ModelDoc | None = None
+    ) -> Response[SampleDoc]:
         """Replace this job by one job per batch and one that joins them, whose :class:`SampleDoc` is the output.
 
         Parameters
@@ -229,43 +255,30 @@ class SamplingMaker(Maker):
         ------
         InputError
             If there are no structures.
+        StructureError
+            If a structure is disordered.
+        ModelCoverageError
+            If the foundation is known not to be made for an element.
         """
         entries = selection.entries if isinstance(selection, SelectionDoc) else list(selection)
-        if not entries:
-            raise InputError("the selection holds no structures to sample: draw at least one")
+        systems = as_systems(entries)
+        if model is None:
+            elements = {symbol for atoms in systems for symbol in atoms.get_chemical_symbols()}
+            check_coverage(self.sampler.foundation, elements)
+        sampler = self._sampler_of([atoms.info["composition"] for atoms in systems])
         n_batches = -(-len(entries) // self.batch_size)
         # Structures of like size share a batch, which keeps the batches equally long.
-        order = sorted(range(len(entries)), key=lambda i: len(entries[i].structure))
-        samplers: list[Flow | Job] = []
-        for number, places in enumerate(np.array_split(order, n_batches), start=1):
-            sampler = self.sampler.make([entries[i] for i in places], model)
-            sampler.append_name(f" {number}/{n_batches}" if n_batches > 1 else "")
-            samplers.append(sampler)
-        if n_batches == 1:
-            return Response(replace=Flow(samplers, output=samplers[0].output, name=self.sampler.name))
-        join = self.join.make([sampler.output for sampler in samplers])
-        return Response(replace=Flow([*samplers, join], output=join.output, name=self.sampler.name))
+        order = sorted(range(len(entries)), key=lambda i: len(systems[i]))
+        jobs = [sampler.make([entries[i] for i in places], model) for places in np.array_split(order, n_batches)]
+        for number, batch_job in enumerate(jobs, start=1):
+            batch_job.append_name(f" {number}/{n_batches}" if n_batches > 1 else "")
+        join = self.join.make([batch_job.output for batch_job in jobs], self.n_wanted)
+        return replace_current_job(jobs, join, name=self.sampler.name)
 
-
-def _draw(atoms: Atoms, run: MDRun, choice: FrameChoice) -> tuple[list[Atoms], RunRecord]:
-    """Frames of one run, none if it was given up, and its record."""
-    generator = np.random.default_rng([run.protocol.seed, 1])
-    chosen = choose_frames(run, choice, generator) if run.verdict.completed else None
-    production = production_frames(run.steps, run.protocol.time_step_fs, choice.discard_ps)
-    frames = [] if chosen is None else chosen.atoms
-    for frame in frames:
-        frame.info |= {key: atoms.info[key] for key in ("family", "composition")}
-    return frames, RunRecord(
-        family=atoms.info["family"],
-        composition=atoms.info["composition"],
-        n_atoms=len(atoms),
-        seed=run.protocol.seed,
-        verdict=run.verdict,
-        engine=run.engine,
-        wall_s=run.wall_s,
-        mean_temperature_k=float(run.temperatures_k[production].mean()) if len(production) else None,
-        n_recorded=run.n_frames,
-        n_chosen=len(frames),
-        n_duplicates=0 if chosen is None else chosen.n_duplicates,
-        n_unphysical=0 if chosen is None else chosen.n_unphysical,
-    )
+    def _sampler_of(self, compositions: list[str]) -> MaceMDSamplerMaker:
+        """Sampler that takes enough of each run for the wanted number of frames."""
+        if self.n_wanted is None:
+            return self.sampler
+        choice = self.sampler.frames
+        needed = frames_per_run(compositions, self.n_wanted, count_available(self.sampler.protocol, choice))
+        return replace(self.sampler, frames=choice.model_copy(update={"n_frames": max(choice.n_frames, needed)}))

@@ -75,6 +75,11 @@ class FrameBatch(Record):
             strain=[[float(part) for part in atoms.info.get("strain", [0.0] * 6)] for atoms in frames],
         )
 
+    def take(self, indices: Sequence[int]) -> Self:
+        """Batch of some of the frames, in the order given."""
+        frames = self.to_atoms()
+        return self.from_atoms([frames[index] for index in indices])
+
     @classmethod
     def concatenate(cls, batches: Sequence[Self]) -> Self:
         """Batch of the frames of all ``batches``, in order."""
@@ -93,7 +98,7 @@ class RunRecord(Record):
     wall_s: float = Field(description="Wall time, the batch's shared out over its systems.")
     mean_temperature_k: float | None = Field(description="Mean temperature after what is thrown away.")
     n_recorded: int = Field(description="Frames recorded.")
-    n_chosen: int = Field(description="Frames chosen.")
+    n_chosen: int = Field(description="Frames chosen; a sample of a wanted size may hold fewer.")
     n_duplicates: int = Field(default=0, description="Frames passed over because they equal a chosen one.")
     n_unphysical: int = Field(default=0, description="Frames passed over because atoms overlap once strained.")
 
@@ -105,6 +110,7 @@ class SampleDoc(StageDoc):
     runs: list[RunRecord] = Field(description="The runs they come from, failed ones among them.")
     protocol: MDProtocol = Field(description="The runs' protocol; each has its own seed, made from this one's.")
     model: ModelIdentity = Field(description="Model that drove the runs.")
+    n_wanted: int | None = Field(default=None, description="Frames wanted of all compositions; None: a number per run.")
 
     @property
     def failed(self) -> list[RunRecord]:
