@@ -31,8 +31,9 @@ def test_help_needs_no_heavy_library():
     assert done.stdout.split(maxsplit=1) == ["0", "[]\n"]
 
 
-def test_unreachable_mongodb(clean_dir):
-    message = failure("quickstart", "--mongodb-uri", "mongodb://someone:secret@127.0.0.1:9/lab")
+def test_unreachable_mongodb(clean_dir, monkeypatch):
+    monkeypatch.setenv("DISOLYTE_MONGODB_URI", "mongodb://someone:secret@127.0.0.1:9/lab")
+    message = failure("quickstart")
     assert "no MongoDB answered at mongodb://127.0.0.1:9/lab" in message
     assert "secret" not in message
 
@@ -85,8 +86,9 @@ def test_brackets_in_messages_are_not_markup(capsys):
     assert "pip install 'disolyte[embedded-db]'" in capsys.readouterr().err
 
 
-def test_unescaped_password_is_not_printed(clean_dir):
-    message = failure("quickstart", "--mongodb-uri", "mongodb://user:pa/ss@127.0.0.1:1/x")
+def test_unescaped_password_is_not_printed(clean_dir, monkeypatch):
+    monkeypatch.setenv("DISOLYTE_MONGODB_URI", "mongodb://user:pa/ss@127.0.0.1:1/x")
+    message = failure("quickstart")
     assert "escape special characters" in message
     assert "pa/ss" not in message
 

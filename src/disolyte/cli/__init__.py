@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from disolyte.cli import enumeration, quickstart
+from disolyte.cli import campaigns, enumeration, findings, quickstart
 
 app = typer.Typer(
     name="disolyte",
@@ -14,4 +14,6 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 quickstart.register(app)
+campaigns.register(app)
+findings.register(app)
 enumeration.register(app)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import typer
@@ -28,6 +29,43 @@ def show_results(folder: Path, *, as_json: bool) -> None:
             print_results(opened, Console())
 
 
+@dataclass(frozen=True)
+class TableRequest:
+    """Which table, and which part of it."""
+
+    name: str
+    formula: str | None = None
+    temperature_k: float | None = None
+    csv: Path | None = None
+
+
+def show_table(folder: Path, request: TableRequest, *, as_json: bool) -> None:
+    """Print one of the tables of :mod:`disolyte.results.tables`, or write it as CSV."""
+    from disolyte.results.tables import make_table
+
+    with readable_errors(), read_campaign(folder) as opened:
+        found = Results(opened.job_store(), opened.name)
+        table = make_table(found, request.name, formula=request.formula, temperature_k=request.temperature_k)
+        if request.csv is not None:
+            table.to_csv(request.csv, index=False)
+            typer.echo(f"{len(table)} rows: {request.csv}")
+        elif as_json:
+            typer.echo(table.to_json(orient="records", indent=2))
+        else:
+            typer.echo("no rows" if table.empty else table.to_string(index=False))
+
+
+def write_report(folder: Path, output: Path | None) -> None:
+    """Write the report of a run folder into it, or to a file."""
+    from disolyte.results.report import draw_figures, render_report
+
+    with readable_errors(), read_campaign(folder) as opened:
+        found = Results(opened.job_store(), opened.name)
+        file = folder / "report.html" if output is None else output
+        file.write_text(render_report(found, list(draw_figures(found))), encoding="utf-8")
+        typer.echo(str(file))
+
+
 def write_results(campaign: Campaign) -> Path:
     """Write ``results.json``, ``figures/`` and ``report.html`` into the run folder; return the report's path."""
     from disolyte.results.report import draw_figures, render_report
@@ -39,7 +77,7 @@ def write_results(campaign: Campaign) -> Path:
     figures = campaign.folder / "figures"
     figures.mkdir(exist_ok=True)
     for entry in drawn:
-        (figures / f"{entry.name}.png").write_bytes(entry.png)
+        (figures / f"{entry.file_name}.png").write_bytes(entry.png)
     report = campaign.folder / "report.html"
     report.write_text(render_report(found, drawn), encoding="utf-8")
     return report

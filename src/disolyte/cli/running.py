@@ -1,21 +1,65 @@
-"""Run a campaign in a folder: submit it or go on with it, start its workers, watch it, report."""
+"""Submit a campaign to a run folder, work on it, watch it, and put it right."""
 
 from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
+import typer
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
-from disolyte.cli.progress import ProgressDisplay
+from disolyte.cli.planning import Preset, Task, print_plan, route, span
+from disolyte.cli.progress import STAGE_TITLES, ProgressDisplay
 from disolyte.cli.reporting import print_results, write_results
-from disolyte.cli.session import open_campaign, readable_errors
+from disolyte.cli.session import open_campaign, read_campaign, readable_errors
 from disolyte.errors import WorkerError
+from disolyte.flows.costs import Plan, plan_flow
+from disolyte.results.quarantine import count_quarantined
+from disolyte.results.query import Results
 from disolyte.workers.campaign import ANY_ROLE, Campaign
+from disolyte.workers.folder import RunFolder
 from disolyte.workers.roles import Role
+from disolyte.workers.status import CampaignStatus, campaign_status
 
 console = Console()
+QUICKSTART = Task("liybc", Preset.QUICKSTART)
+
+
+def show_plan(task: Task, folder: Path | None, *, as_json: bool) -> None:
+    """Print what a task would run."""
+    with readable_errors():
+        flow, system = task.make_flow()
+        plan = plan_flow(flow)
+        workers = route(flow, plan, None if folder is None else RunFolder(folder))
+        if as_json:
+            typer.echo(plan.model_dump_json(indent=2))
+        else:
+            print_plan(plan, workers, f"{system.title}, {task.label}", console)
+
+
+def submit_task(
+    task: Task, folder: Path, *, name: str | None, mongodb_uri: str | None, jobflow_config: Path | None
+) -> None:
+    """Check a task, show its plan, and submit it to a run folder."""
+    with readable_errors():
+        files = RunFolder(folder)
+        files.check()
+        flow, system = task.make_flow()
+        plan = plan_flow(flow)
+        workers = route(flow, plan, files)
+        with open_campaign(
+            folder, mongodb_uri=mongodb_uri, jobflow_config=jobflow_config, stem=system.key, name=name
+        ) as campaign:
+            print_plan(plan, workers, f"{system.title}, {task.label}", console)
+            n_jobs = campaign.submit(flow)
+            _keep_record(campaign, task, system.key, n_jobs, plan)
+            _say(f"{n_jobs} jobs of the campaign '{campaign.name}' are on the LaunchPad {campaign.database.display}.")
+            _say(f"Next: disolyte work --folder {folder}")
 
 
 def run_quickstart(folder: Path, *, fireworks: bool, mongodb_uri: str | None, jobflow_config: Path | None) -> None:
@@ -26,52 +70,138 @@ def run_quickstart(folder: Path, *, fireworks: bool, mongodb_uri: str | None, jo
         open_campaign(folder, mongodb_uri=mongodb_uri, jobflow_config=jobflow_config, stem="quickstart") as campaign,
     ):
         _say(f"Run folder {campaign.folder}, database {campaign.database.display}")
-        _submit_or_go_on(campaign)
-        _run(campaign, [Role.CPU, Role.GPU] if fireworks else [ANY_ROLE] * min(2, _cores()))
+        if not campaign.jobs():
+            with console.status("Preparing the flow"):
+                flow, system = QUICKSTART.make_flow()
+                plan = plan_flow(flow)
+                route(flow, plan, campaign.files)
+                _keep_record(campaign, QUICKSTART, system.key, campaign.submit(flow), plan)
+        else:
+            _go_on(campaign, failed=True)
+        _work(campaign, [Role.CPU, Role.GPU] if fireworks else [ANY_ROLE] * min(2, _cores()))
         report = write_results(campaign)
         print_results(campaign, console)
         _say(f"Report: {report}")
         _say(f"Took {time.monotonic() - start:.0f} s. The table again: disolyte results --folder {folder}")
 
 
-def _say(text: str) -> None:
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+def work_on(folder: Path, workers: Sequence[str]) -> None:
+    """Work on what is ready in a run folder, to the end."""
+    with readable_errors():
+        RunFolder(folder).require()
+        with open_campaign(folder) as campaign:
+            if not campaign.jobs():
+                raise WorkerError(f"there is nothing to do in {campaign.folder}; run 'disolyte submit SYSTEM' first")
+            _go_on(campaign, failed=False)
+            _work(campaign, list(workers) or campaign.files.record().roles or [ANY_ROLE])
+            _say(f"Report: {write_results(campaign)}")
+            print_results(campaign, console)
 
 
-def _submit_or_go_on(campaign: Campaign) -> None:
+def show_status(folder: Path, *, as_json: bool) -> None:
+    """Print how far a campaign is."""
+    with readable_errors(), read_campaign(folder) as campaign:
+        quarantined = count_quarantined(Results(campaign.job_store(), campaign.name))
+        status = campaign_status(campaign, quarantined)
+        if as_json:
+            typer.echo(status.model_dump_json(indent=2))
+        else:
+            print_status(status, console)
+
+
+def rerun_campaign(folder: Path, *, lost_after_h: float) -> None:
+    """Make ready again what failed or was lost."""
+    with readable_errors():
+        RunFolder(folder).require()
+        with read_campaign(folder) as campaign:
+            # While its owner works, only what failed and what is long silent can be told from what runs.
+            again = campaign.recover().rerun if campaign.is_owner else []
+            again += campaign.rerun_failed(3600.0 * lost_after_h)
+            _say(f"{len(again)} jobs are ready to run again." if again else "Nothing has failed or was lost.")
+
+
+def cancel_campaign(folder: Path, *, is_sure: bool) -> None:
+    """Cancel what is not finished."""
+    with readable_errors():
+        RunFolder(folder).require()
+        with read_campaign(folder) as campaign:
+            left = [job for job in campaign.jobs() if job.state not in {"COMPLETED", "DEFUSED", "ARCHIVED"}]
+            question = f"Cancel {len(left)} unfinished jobs of '{campaign.name}'?"
+            if left and not is_sure and not typer.confirm(question):
+                _say("Nothing was cancelled.")
+                return
+            _say(f"{campaign.cancel()} jobs were cancelled; what is finished stays.")
+
+
+def print_status(status: CampaignStatus, out: Console) -> None:
+    """Print the table of stages."""
+    table = Table(title=f"{status.campaign}: {status.state}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("stage", no_wrap=True)
+    for heading in ("done", "running", "waiting", "failed", "quarantined"):
+        table.add_column(heading, justify="right")
+    for stage in status.stages:
+        failed = Text(str(stage.n_failed), style="bold red" if stage.n_failed else "dim")
+        table.add_row(
+            STAGE_TITLES.get(stage.stage, stage.stage),
+            f"{stage.n_done}/{stage.n_expected}",
+            str(stage.n_running),
+            str(stage.n_waiting),
+            failed,
+            str(stage.n_quarantined),
+        )
+    out.print(table)
+    left = "unknown: no worker runs" if status.seconds_left is None else f"about {span(status.seconds_left)}"
+    out.print(f"{status.rate_per_hour:.0f} jobs per hour, time left {left}", highlight=False)
+    if any(stage.n_failed for stage in status.stages):
+        out.print("To try the failed ones again: disolyte rerun, then disolyte work", highlight=False)
+
+
+def _go_on(campaign: Campaign, *, failed: bool) -> None:
     jobs = campaign.jobs()
-    if jobs:
-        n_done = sum(job.state == "COMPLETED" for job in jobs)
-        n_again = len(campaign.recover().rerun)
-        again = f", {n_again} that were cut off or failed run again" if n_again else ""
-        _say(f"Going on: {n_done} of {len(jobs)} jobs are done{again}.")
-        return
-    with console.status("Preparing the flow"):
-        from disolyte.flows.quickstart import quickstart_flow
-        from disolyte.workers.routing import assign_workers
-
-        workers = {Role.CPU: {"_category": Role.CPU.value}, Role.GPU: {"_category": Role.GPU.value}}
-        campaign.submit(assign_workers(quickstart_flow(), workers))
+    n_done = sum(job.state == "COMPLETED" for job in jobs)
+    n_again = len(campaign.recover(failed=failed).rerun)
+    again = f", {n_again} that were cut off{' or failed' if failed else ''} run again" if n_again else ""
+    _say(f"Going on: {n_done} of {len(jobs)} jobs are done{again}.")
 
 
-def _run(campaign: Campaign, categories: list[str]) -> None:
+def _work(campaign: Campaign, workers: Sequence[str]) -> None:
     """Start workers, if there is anything to do, and watch them to the end."""
-    if all(job.state == "COMPLETED" for job in campaign.jobs()):
+    if not any(job.state in {"READY", "WAITING", "RESERVED", "RUNNING"} for job in campaign.jobs()):
+        _report_failures(campaign)
         return
-    from disolyte.flows.quickstart import EXPECTED_COSTS
-
-    names = campaign.start_workers(categories, threads=max(1, _cores() // len(categories)))
-    with ProgressDisplay(console, EXPECTED_COSTS) as display:
+    names = campaign.start_workers(workers, threads=max(1, _cores() // len(workers)))
+    with ProgressDisplay(console, campaign.files.record().costs) as display:
         for jobs in campaign.watch():
             display.update(jobs)
     campaign.stop_workers(names)
+    _report_failures(campaign)
+
+
+def _report_failures(campaign: Campaign) -> None:
     failures = list(campaign.failures())
     if failures:
         name, trace = failures[0]
         raise WorkerError(
             f"{len(failures)} of {len(campaign.jobs())} jobs failed, first '{name}':\n{trace.strip()}\n"
-            f"Finished work is kept; the logs are in {campaign.folder / 'logs'}. Run the command again to retry."
+            f"Finished work is kept; the logs are in {campaign.folder / 'logs'}. Mend the cause, then: "
+            f"disolyte rerun --folder {campaign.folder}, and run the command again."
         )
+
+
+def _keep_record(campaign: Campaign, task: Task, system_key: str, n_jobs: int, plan: Plan) -> None:
+    record = campaign.files.record()
+    changes = {
+        "system": system_key,
+        "maker": task.label,
+        "n_jobs_at_submission": n_jobs,
+        "roles": plan.roles,
+        "costs": plan.stage_costs(),
+    }
+    campaign.files.write_record(record.model_copy(update=changes))
+
+
+def _say(text: str) -> None:
+    console.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 def _cores() -> int:

@@ -178,7 +178,7 @@ def _known_campaign(files: RunFolder) -> Campaign:
     if database is None:
         raise RunFolderError(f"{files.path} names no database; {NOT_A_RUN_FOLDER}")
     database.check_readable()
-    return Campaign(files.record().name, files.path, database, files.job_store_spec())
+    return Campaign(files.record().name, files.path, database, files.job_store_spec(), is_owner=False)
 
 
 @contextmanager
@@ -216,9 +216,20 @@ def _name(files: RunFolder, stem: str, name: str | None) -> str:
         if name not in {None, recorded}:
             raise InputError(f"{files.path} holds the campaign '{recorded}' already; leave --name out, or give another")
         return recorded
+    return files.write_record(CampaignRecord(name=campaign_name(name))).name
+
+
+def campaign_name(name: str) -> str:
+    """The name, if it is a fit one.
+
+    Raises
+    ------
+    InputError
+        If it holds other characters than letters, digits, '.', '_' and '-', or more than 64.
+    """
     if not CAMPAIGN_NAME.fullmatch(name):
         raise InputError(f"the campaign's name {name!r} may hold letters, digits, '.', '_' and '-', up to 64")
-    return files.write_record(CampaignRecord(name=name)).name
+    return name
 
 
 def _recorded_configuration(files: RunFolder) -> Path | None:

@@ -16,7 +16,6 @@ from disolyte.dynamics import MDProtocol, Thermostat
 from disolyte.enumeration.makers import EnumerationMaker
 from disolyte.finetuning.makers import FinetuneMaker
 from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
-from disolyte.flows.costs import StageCost
 from disolyte.flows.pipeline import DisorderedElectrolyteFlowMaker
 from disolyte.flows.training_set import TrainingSetFlowMaker
 from disolyte.labelling.makers import LabelMaker, SurrogateStaticMaker
@@ -31,17 +30,6 @@ FORMULAS: Final = ("Li3InCl6", "Li3InBr6", "Li3YBr6", "Li3In0.5Y0.5Br3Cl3")
 
 DIFFUSION_FORMULAS: Final = ("Li3InCl6", "Li3YBr6")
 """Compositions whose diffusion is simulated: those the paper compares with AIMD."""
-
-
-EXPECTED_COSTS: Final = {
-    "enumeration": StageCost(n_jobs=4, seconds=2),
-    "thermodynamics": StageCost(n_jobs=6, seconds=25),
-    "sampling": StageCost(n_jobs=4, seconds=40),
-    "labelling": StageCost(n_jobs=5, seconds=15),
-    "finetuning": StageCost(n_jobs=1, seconds=80),
-    "diffusion": StageCost(n_jobs=4, seconds=300),
-}
-"""What the quickstart is made of, by stage, for the progress display."""
 
 
 def quickstart_system() -> DisorderedSystem:

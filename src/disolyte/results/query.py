@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from jobflow import JobStore
 from monty.json import MontyDecoder
@@ -103,10 +103,35 @@ class Results:
         """Hull with the fine-tuned model."""
         return self.latest(PhaseDiagramDoc, load=load)
 
+    def raw(
+        self, kind: str, fields: Sequence[str], criteria: Mapping[str, Any] | None = None
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """The uuid and some fields of all documents of a kind, the oldest first, as the store holds them.
+
+        Parameters
+        ----------
+        kind
+            Name of the documents' class.
+        fields
+            Fields of the documents, dotted where they are nested.
+        criteria
+            More that must hold, of the store's entries.
+        """
+        wanted = ["uuid", "index", "completed_at", *(f"output.{field}" for field in fields)]
+        asked = {"output.@class": kind, **self._mine(), **(criteria or {})}
+        newest: dict[str, dict[str, Any]] = {}
+        for entry in self.store.docs_store.query(asked, wanted):
+            known = newest.get(entry["uuid"])
+            if known is None or known["index"] < entry["index"]:
+                newest[entry["uuid"]] = entry
+        in_order = sorted(newest.values(), key=lambda entry: str(entry.get("completed_at")))
+        return [(entry["uuid"], entry.get("output") or {}) for entry in in_order]
+
+    def _mine(self) -> dict[str, Any]:
+        return {} if self.campaign is None else {"metadata.campaign": self.campaign}
+
     def _find(self, kind: type[Doc], *, load: bool) -> Iterator[Doc]:
-        criteria = {"output.@class": kind.__name__, "output.@module": kind.__module__}
-        if self.campaign is not None:
-            criteria["metadata.campaign"] = self.campaign
+        criteria = {"output.@class": kind.__name__, "output.@module": kind.__module__, **self._mine()}
         # A job that was replaced has one entry per index; the last holds the result.
         newest: dict[str, tuple[int, str, dict[str, object]]] = {}
         for entry in self.store.query(criteria, load=load):

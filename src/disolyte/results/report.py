@@ -45,6 +45,11 @@ class ReportFigure:
     figure: Figure
 
     @property
+    def file_name(self) -> str:
+        """The name, fit for a file: what comes from documents must not lead out of a folder."""
+        return re.sub(r"[^A-Za-z0-9.-]", "_", self.name).lstrip(".") or "figure"
+
+    @property
     def is_wide(self) -> bool:
         """Whether it takes the whole width of the page."""
         return self.figure.get_figwidth() > WIDE_IN

@@ -7,6 +7,7 @@ All state is in the LaunchPad and the job store: a campaign that was killed goes
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -22,7 +23,15 @@ from disolyte.errors import WorkerError
 from disolyte.workers.database import Database
 from disolyte.workers.folder import RunFolder, fworker_spec, read_fworker, write_yaml
 from disolyte.workers.processes import ProcessRegistry
-from disolyte.workers.recovery import Recovery, lost_jobs, recover_campaign, rerun_jobs
+from disolyte.workers.recovery import (
+    Recovery,
+    has_other_workers,
+    lost_jobs,
+    recover_campaign,
+    release_locks,
+    release_worker,
+    rerun_jobs,
+)
 
 UNFINISHED: Final = ("WAITING", "READY", "RESERVED", "RUNNING")
 IDLE_POLLS: Final = 10
@@ -57,12 +66,15 @@ class Campaign:
         Database of LaunchPad and, unless ``job_store_spec`` is given, job store.
     job_store_spec
         ``JOB_STORE`` entry of the user's own jobflow configuration.
+    is_owner
+        Whether this process holds the folder; if not, workers of another one may run in it.
     """
 
     name: str
     folder: Path
     database: Database
     job_store_spec: dict[str, Any] | None = None
+    is_owner: bool = True
     registry: ProcessRegistry = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -122,9 +134,18 @@ class Campaign:
         found = self.launchpad().fireworks.find({"spec.campaign": self.name}, wanted)
         return [_job_state(entry) for entry in found]
 
-    def recover(self) -> Recovery:
-        """Make ready again what was cut off or failed. Only to be called while no worker of this campaign runs."""
-        return recover_campaign(self.launchpad(), self.name, self.folder)
+    def recover(self, *, failed: bool = True) -> Recovery:
+        """Make ready again what local workers left when they were killed, and, if asked, what failed.
+
+        Only to be called while no local worker of this campaign runs. Workers elsewhere may run; what they work on is
+        left alone.
+        """
+        launchpad, local = self.launchpad(), f"{self.name}-worker-"
+        if not has_other_workers(launchpad, self.name, local):
+            return recover_campaign(launchpad, self.name, self.folder, failed=failed)
+        release_locks(launchpad, self.name)
+        again = release_worker(launchpad, re.compile(f"^{re.escape(local)}"), self.name, self.folder)
+        return Recovery([], again + (self.rerun_failed() if failed else []))
 
     def rerun_failed(self, silent_s: float | None = None) -> list[int]:
         """Make ready again what failed, while other workers of the campaign may run.

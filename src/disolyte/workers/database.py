@@ -55,6 +55,11 @@ class Database:
         return cls(uri, name) if name else cls(uri)
 
     @property
+    def has_password(self) -> bool:
+        """Whether the URI holds a password."""
+        return urlsplit(self.uri).password is not None
+
+    @property
     def port(self) -> int | None:
         """Port that the URI names."""
         return urlsplit(self.uri).port
@@ -164,7 +169,7 @@ def start_embedded(registry: ProcessRegistry, port: int | None = None) -> Databa
             "free some, or give another --folder"
         )
     registry.stop("database")
-    port = _free_port(port)
+    port = free_port(port)
     database = Database(f"mongodb://127.0.0.1:{port}")
     command = [sys.executable, "-m", "secantus", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--storage-path", str(storage), "--log-level", "WARNING", "--cache-size", "256M", "--sync-on-commit"]
@@ -184,7 +189,14 @@ def start_embedded(registry: ProcessRegistry, port: int | None = None) -> Databa
             return database
 
 
-def _free_port(wanted: int | None) -> int:
+def free_port(wanted: int | None = None) -> int:
+    """A port of 127.0.0.1 that nobody listens on: the wanted one, if it is free.
+
+    Raises
+    ------
+    StoreError
+        If there is none.
+    """
     for port in (wanted, 0) if wanted else (0,):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

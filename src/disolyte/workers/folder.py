@@ -12,7 +12,6 @@ import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
-from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pydantic import Field, ValidationError
@@ -87,6 +86,27 @@ class RunFolder:
         """Whether its database is the embedded one."""
         return self.storage.is_dir()
 
+    @property
+    def has_workers(self) -> bool:
+        """Whether it describes workers."""
+        return any(self.fworker_file(role).is_file() for role in Role)
+
+    def check(self) -> None:
+        """Read all its files, where there are any.
+
+        Raises
+        ------
+        InputError
+            If one of them was edited into something else.
+        WorkerError
+            If a worker's was.
+        """
+        self.database()
+        self.job_store_spec()
+        self.categories()
+        if self.record_file.is_file():
+            self.record()
+
     def require(self) -> None:
         """Make sure that it is a run folder.
 
@@ -114,10 +134,11 @@ class RunFolder:
             raise InputError(
                 f"{self.launchpad_file} must hold 'host' (a MongoDB URI), 'name' (of the database) and 'uri_mode: true'"
             )
-        if urlsplit(host).password is not None:
-            check_private(self.launchpad_file)
         # The scheme is checked by from_uri; the file's name of the database stands.
-        return Database(Database.from_uri(host).uri, name)
+        database = Database(Database.from_uri(host).uri, name)
+        if database.has_password:
+            check_private(self.launchpad_file)
+        return database
 
     def job_store_spec(self) -> dict[str, Any] | None:
         """The ``JOB_STORE`` of ``jobflow.yaml``; None without the file.
@@ -164,10 +185,11 @@ class RunFolder:
             write_private(self.jobflow_file, {"JOB_STORE": spec})
 
     def write_fworkers(self, campaign: str) -> None:
-        """Write the FireWorks workers that are not there yet; they take jobs of this campaign alone."""
+        """Write the FireWorks workers of a folder without any; they take jobs of this campaign alone."""
+        if self.has_workers:
+            return
         for role in Role:
-            if not self.fworker_file(role).exists():
-                write_yaml(self.fworker_file(role), fworker_spec(role, campaign))
+            write_yaml(self.fworker_file(role), fworker_spec(role, campaign))
 
     def categories(self) -> dict[Role, dict[str, str]]:
         """FireWorks category of each role that has a worker, as :func:`assign_workers` takes it.
@@ -259,6 +281,7 @@ def write_yaml(file: Path, content: dict[str, Any]) -> None:
     """Write plain data as YAML."""
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style = False
+    writer.width = 10_000
     writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     with file.open("w", encoding="utf-8") as stream:
         writer.dump(content, stream)

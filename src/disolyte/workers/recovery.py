@@ -7,6 +7,7 @@ from there, so that no finished job runs twice; jobs without a result run again,
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Recovery:
     rerun: list[int]
 
 
-def recover_campaign(launchpad: LaunchPad, campaign: str, folder: Path) -> Recovery:
+def recover_campaign(launchpad: LaunchPad, campaign: str, folder: Path, *, failed: bool = True) -> Recovery:
     """Make a campaign whole again. No worker of it may run meanwhile.
 
     Parameters
@@ -46,6 +47,8 @@ def recover_campaign(launchpad: LaunchPad, campaign: str, folder: Path) -> Recov
         Name of the campaign.
     folder
         Jobs cut off in a folder below this one go on there; others get a new one.
+    failed
+        Whether jobs that failed run again, too.
     """
     mine = {"metadata.campaign": campaign}
     # A process killed while it held the workflow's lock would keep everybody waiting for minutes.
@@ -67,16 +70,29 @@ def recover_campaign(launchpad: LaunchPad, campaign: str, folder: Path) -> Recov
         # FireWorks applies the result of a job that it finds ended but not so marked.
         launchpad.fireworks.update_one({"fw_id": fw_id}, {"$set": {"state": "RUNNING"}})
         launchpad._refresh_wf(fw_id)
-    cut_off = [job["fw_id"] for job in _jobs(launchpad, campaign) if job["state"] in {"RUNNING", "RESERVED", "FIZZLED"}]
-    rerun_jobs(launchpad, cut_off, folder)
-    return Recovery(applied, cut_off)
+    states_to_mend = {"RUNNING", "RESERVED", "FIZZLED"} if failed else {"RUNNING", "RESERVED"}
+    again = [job["fw_id"] for job in _jobs(launchpad, campaign) if job["state"] in states_to_mend]
+    rerun_jobs(launchpad, again, folder)
+    return Recovery(applied, again)
 
 
-def release_worker(launchpad: LaunchPad, worker: str, campaign: str | None, folder: Path) -> list[int]:
-    """Make ready again what a worker ran when it lost the database; only that worker itself may ask."""
-    launches = launchpad.launches.find(
-        {"fworker.name": worker, "state": {"$in": ["RUNNING", "RESERVED"]}}, {"fw_id": 1}
-    )
+def has_other_workers(launchpad: LaunchPad, campaign: str, local: str) -> bool:
+    """Whether jobs of the campaign run, or wait in a queue, on workers whose names do not begin with ``local``."""
+    begun = {"$in": ["RUNNING", "RESERVED"]}
+    fw_ids = [job["fw_id"] for job in _jobs(launchpad, campaign) if job["state"] in begun["$in"]]
+    launches = launchpad.launches.find({"fw_id": {"$in": fw_ids}, "state": begun}, {"fworker.name": 1})
+    return any(not str(launch["fworker"]["name"]).startswith(local) for launch in launches)
+
+
+def release_worker(
+    launchpad: LaunchPad, worker: str | re.Pattern[str], campaign: str | None, folder: Path
+) -> list[int]:
+    """Make ready again what a worker, or those with a name like that, ran when they lost the database or died.
+
+    They must run no more; a worker may ask for itself.
+    """
+    begun = {"state": {"$in": ["RUNNING", "RESERVED"]}}
+    launches = launchpad.launches.find({"fworker.name": worker, **begun}, {"fw_id": 1})
     wanted: dict[str, Any] = {"fw_id": {"$in": [launch["fw_id"] for launch in launches]}}
     wanted["state"] = {"$in": ["RUNNING", "RESERVED"]}
     if campaign is not None:

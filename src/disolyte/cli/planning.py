@@ -1,0 +1,211 @@
+"""What is to be run: system, makers and devices from a command line; the plan of it, and its checks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from jobflow import Flow
+from monty.json import MontyDecoder
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from disolyte.errors import InputError, WorkerError
+from disolyte.flows import DisorderedElectrolyteFlowMaker
+from disolyte.flows.costs import BASIS, Plan, set_device
+from disolyte.flows.quickstart import quickstart_flow_maker, quickstart_system
+from disolyte.systems import DisorderedSystem, get_system
+from disolyte.workers.folder import RunFolder, read_fworker, read_yaml
+from disolyte.workers.roles import Role
+from disolyte.workers.routing import assign_workers
+
+SCALES: Final = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+
+
+class Preset(StrEnum):
+    """Settings of all makers."""
+
+    PAPER = "paper"
+    QUICKSTART = "quickstart"
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a command line asks to run.
+
+    Parameters
+    ----------
+    system
+        Key of a system, or path of a YAML or structure file.
+    preset
+        Settings, unless ``maker_file`` is given.
+    maker_file
+        JSON of a DisorderedElectrolyteFlowMaker.
+    compositions
+        Compositions to keep; all if empty.
+    device
+        torch device of all makers; "cuda" for the preset of the paper if None.
+    mobile_ion
+        Mobile ion of a structure file.
+    """
+
+    system: str
+    preset: Preset = Preset.PAPER
+    maker_file: Path | None = None
+    compositions: tuple[str, ...] = ()
+    device: str | None = None
+    mobile_ion: str = "Li"
+
+    @property
+    def label(self) -> str:
+        """Preset or file that the flow is made from."""
+        return str(self.maker_file) if self.maker_file else self.preset.value
+
+    def load_system(self) -> DisorderedSystem:
+        """The system, with the compositions asked for; the quickstart has few of them in small cells."""
+        system = load_system(self.system, mobile_ion=self.mobile_ion)
+        is_miniature = self.preset is Preset.QUICKSTART and self.maker_file is None and system.key == "liybc"
+        if is_miniature and not self.compositions:
+            return quickstart_system()
+        return system.restricted_to(self.compositions) if self.compositions else system
+
+    def load_maker(self) -> DisorderedElectrolyteFlowMaker:
+        """The maker of the flow."""
+        device = self.device
+        if self.maker_file is not None:
+            maker = load_maker(self.maker_file)
+        elif self.preset is Preset.QUICKSTART:
+            maker = quickstart_flow_maker()
+        else:
+            maker, device = DisorderedElectrolyteFlowMaker(), device or "cuda"
+        if device is not None:
+            set_device(maker, device)
+        return maker
+
+    def make_flow(self) -> tuple[Flow, DisorderedSystem]:
+        """The flow, made and checked, and its system."""
+        system, maker = self.load_system(), self.load_maker()
+        formulas = {point.formula for point in system.points()}
+        if self.maker_file is None and maker.diffusion_formulas is not None:
+            kept = [formula for formula in maker.diffusion_formulas if formula in formulas]
+            maker.diffusion_formulas = kept or None
+        return maker.make(system), system
+
+
+def load_system(text: str, *, mobile_ion: str = "Li") -> DisorderedSystem:
+    """System of a key, a YAML description, or a structure file with partial occupancies.
+
+    Raises
+    ------
+    InputError
+        If it is neither a known key nor an existing file.
+    """
+    path = Path(text).expanduser()
+    if not path.is_file():
+        if path.suffix:
+            raise InputError(f"there is no file {path}")
+        return get_system(text)
+    if path.suffix.lower() in {".yaml", ".yml"}:
+        return DisorderedSystem(**read_yaml(path))
+    return DisorderedSystem.from_disordered_structure(path, mobile_ion=mobile_ion, key=path.stem)
+
+
+def load_maker(file: Path) -> DisorderedElectrolyteFlowMaker:
+    """Maker from its JSON.
+
+    Raises
+    ------
+    InputError
+        If the file holds something else, or a field that the maker has not.
+    """
+    remedy = "write one with json.dumps(DisorderedElectrolyteFlowMaker().as_dict(), cls=MontyEncoder)"
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"there is no file {file}; {remedy}") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise InputError(f"{file} is no JSON: {error}; {remedy}") from error
+    _check_modules(content, file)
+    try:
+        maker = MontyDecoder().process_decoded(content)
+    except (TypeError, ValueError, KeyError, AttributeError, ImportError) as error:
+        raise InputError(f"{file} does not describe a maker: {error}; {remedy}") from error
+    if not isinstance(maker, DisorderedElectrolyteFlowMaker):
+        raise InputError(f"{file} holds no DisorderedElectrolyteFlowMaker; {remedy}")
+    return maker
+
+
+TRUSTED_PACKAGES: Final = ("disolyte", "atomate2", "jobflow", "pymatgen", "ase", "emmet", "custodian")
+"""Packages whose classes a maker's file may name: reading it imports them."""
+
+
+def _check_modules(content: object, file: Path) -> None:
+    if isinstance(content, dict):
+        module = content.get("@module")
+        if module is not None and str(module).partition(".")[0] not in TRUSTED_PACKAGES:
+            raise InputError(
+                f"{file} names the module {module!r}; makers come from {', '.join(TRUSTED_PACKAGES)}. "
+                "For makers of your own write the flow in Python"
+            )
+        for value in content.values():
+            _check_modules(value, file)
+    elif isinstance(content, list):
+        for value in content:
+            _check_modules(value, file)
+
+
+def route(flow: Flow, plan: Plan, files: RunFolder | None) -> dict[Role, str]:
+    """Send all jobs to the workers of a run folder, or to the usual ones; return the worker's name of each role.
+
+    Raises
+    ------
+    WorkerError
+        If a role has no worker.
+    """
+    if files is None or not files.has_workers:
+        assign_workers(flow, {role: {"_category": role.value} for role in Role})
+        return {role: f"disolyte-{role}" for role in Role}
+    categories = files.categories()
+    for role in plan.roles:
+        if role not in categories:
+            raise WorkerError(f"jobs of this flow need the role '{role}', but {files.fworker_file(role)} is missing")
+    assign_workers(flow, categories)
+    return {role: read_fworker(files.fworker_file(role))["name"] for role in categories}
+
+
+def print_plan(plan: Plan, workers: Mapping[Role, str], title: str, console: Console) -> None:
+    """Print the table of jobs, roles and workers."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    for heading in ("job", "role", "worker"):
+        table.add_column(heading, no_wrap=heading != "worker")
+    for heading in ("jobs", "atoms", "cost"):
+        table.add_column(heading, justify="right")
+    for jobs in plan.jobs:
+        mark = "~" if jobs.is_estimate else ""
+        atoms = "–" if jobs.n_atoms is None else f"{jobs.n_atoms:.0f}"
+        worker = workers.get(jobs.role, "none")
+        table.add_row(jobs.name, jobs.role, worker, f"{mark}{jobs.n_jobs}", atoms, span(jobs.seconds))
+    console.print(table)
+    for role in plan.roles:
+        mine = [jobs for jobs in plan.jobs if jobs.role is role]
+        n_jobs, seconds = sum(jobs.n_jobs for jobs in mine), sum(jobs.seconds for jobs in mine)
+        console.print(f"{role}: about {n_jobs} jobs, {span(seconds)} on one worker", highlight=False)
+    console.print(f"~ made by other jobs later, estimated from the settings. {BASIS}", highlight=False)
+
+
+def span(seconds: float) -> str:
+    """A time for people, two digits.
+
+    Examples
+    --------
+    >>> span(90.0), span(7300.0), span(0.4)
+    ('1.5 min', '2.0 h', '0.4 s')
+    """
+    size, unit = next((scale for scale in SCALES if seconds >= scale[0]), SCALES[-1])
+    value = seconds / size
+    return f"{value:.0f} {unit}" if value >= 10 else f"{value:.1f} {unit}"
