@@ -8,9 +8,10 @@ for it.
 from disolyte.models.loaded import LoadedModel, Predictions
 from disolyte.models.loading import SMALL_MODEL_CAVEAT, load_model
 from disolyte.models.schema import ModelDoc, ModelIdentity, PackedModel
-from disolyte.models.sources import SHIPPED, ModelSource
+from disolyte.models.sources import BROAD, SHIPPED, ModelSource
 
 __all__ = [
+    "BROAD",
     "SHIPPED",
     "SMALL_MODEL_CAVEAT",
     "LoadedModel",

@@ -9,7 +9,7 @@ from ase.data import chemical_symbols
 from disolyte.errors import ModelCoverageError, ModelIntegrityError
 from disolyte.models.architecture import model_sha256
 from disolyte.models.schema import PackedModel
-from disolyte.models.sources import SHIPPED, ModelSource, find_model_file
+from disolyte.models.sources import ModelSource, expected_content_sha256, find_model_file
 
 
 def check_coverage(source: ModelSource, elements: Iterable[str]) -> None:
@@ -31,7 +31,7 @@ def check_coverage(source: ModelSource, elements: Iterable[str]) -> None:
     ModelNotFoundError, ModelIntegrityError
         If the file is missing or does not match its hash.
     """
-    if source.name != SHIPPED and not (source.path or "").endswith(".npz"):
+    if not source.is_shipped and not (source.path or "").endswith(".npz"):
         return
     path = find_model_file(source).path
     packed = PackedModel.read(path)
@@ -39,8 +39,8 @@ def check_coverage(source: ModelSource, elements: Iterable[str]) -> None:
         found = model_sha256(packed.architecture, packed.weights.to_bytes())
     except ModelIntegrityError as error:
         raise ModelIntegrityError(f"{path} cannot be read: {error}; fetch or install it again") from error
-    expected = source.sha256 or packed.sha256
-    if found != expected.lower():
+    expected = expected_content_sha256(source) or packed.sha256
+    if found != expected:
         raise ModelIntegrityError(
             f"the model at {path} has SHA-256 {found}, expected {expected}: it is corrupt; fetch or install it again"
         )

@@ -10,13 +10,13 @@ from disolyte.errors import InputError, ModelIntegrityError
 from disolyte.models.architecture import build_module, default_dtype
 from disolyte.models.loaded import LoadedModel
 from disolyte.models.schema import ModelDoc, PackedModel
-from disolyte.models.sources import SHIPPED, ModelFile, ModelSource, find_model_file
+from disolyte.models.sources import SHIPPED_SHA256, ModelFile, ModelSource, expected_content_sha256, find_model_file
 
 if TYPE_CHECKING:
     import torch
 
 SMALL_MODEL_CAVEAT: Final = "energies from the small reference model, not for science"
-"""Caveat of everything that rests on the model shipped in this package."""
+"""Caveat of everything that rests on one of the models shipped in this package."""
 
 
 _MOST_BUILT: Final = 4
@@ -62,9 +62,10 @@ def load_model(
         module = select_head(_unpickle(file), head, name=source.name)
         return LoadedModel(module, name=source.name, sha256=file.sha256, device=device, dtype=dtype)
     packed = PackedModel.read(file.path)
-    if source.sha256 is not None and source.sha256.lower() != packed.sha256:
-        raise ModelIntegrityError(f"{file.path} holds a model of SHA-256 {packed.sha256}, asked for is {source.sha256}")
-    caveats = [SMALL_MODEL_CAVEAT] if source.name == SHIPPED else []
+    expected = expected_content_sha256(source)
+    if expected is not None and expected != packed.sha256:
+        raise ModelIntegrityError(f"{file.path} holds a model of SHA-256 {packed.sha256}, asked for is {expected}")
+    caveats = [SMALL_MODEL_CAVEAT] if source.name in SHIPPED_SHA256 else []
     return _build(packed, head, source.name, packed.sha256, caveats, device, dtype)
 
 

@@ -14,7 +14,15 @@ from disolyte.errors import InputError, ModelIntegrityError, ModelNotFoundError
 from disolyte.records import Record
 
 SHIPPED: Final = "disolyte-small"
-"""Name of the reference model in this package: for trying out and testing, not for science."""
+"""Name of the smallest reference model in this package: for trying out and testing, not for science."""
+
+BROAD: Final = "disolyte-broad"
+"""Name of the reference model in this package that knows the elements of all shipped systems; as little for science."""
+
+SHIPPED_SHA256: Final = {
+    SHIPPED: "b4b248490d495a27678e4507f197d9bbbec2e7b66aa7214c58021b1eedbec11f",
+}
+"""SHA-256 of architecture and weights of each model in this package."""
 
 KNOWN_SHA256: Final = {
     "small": "2ddb079cee0e131eaaf6912ba581b394551ead283e95c99cfe78c605d10b5736",
@@ -28,9 +36,9 @@ KNOWN_SHA256: Final = {
 class ModelSource(Record):
     """Which model to load: by name, or by path.
 
-    Names are ``"disolyte-small"`` (shipped with this package) and those of :func:`mace.calculators.mace_mp`, of which
-    ``"medium"`` is MACE-MP-0a, the foundation of the published protocol. The meaning of "the default MACE-MP" has
-    changed between releases of mace, so that documents state name and SHA-256.
+    Names are ``"disolyte-small"`` and ``"disolyte-broad"`` (shipped with this package) and those of
+    :func:`mace.calculators.mace_mp`, of which ``"medium"`` is MACE-MP-0a, the foundation of the published protocol. The
+    meaning of "the default MACE-MP" has changed between releases of mace, so that documents state name and SHA-256.
 
     Named models are looked up in MACE's cache folder and downloaded to it if they are not there. The file's SHA-256 is
     always recorded; it is compared with ``sha256`` if that is given, else with :data:`KNOWN_SHA256` if it is listed.
@@ -56,6 +64,11 @@ class ModelSource(Record):
     trust_file: bool = Field(default=False, description="Unpickle a file of unknown hash.")
     head: str | None = Field(default=None, description="Head of a model with several.")
     download: bool = Field(default=True, description="Whether a named model may be downloaded.")
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether this is a model in this package."""
+        return self.path is None and self.name in SHIPPED_SHA256
 
     @model_validator(mode="before")
     @classmethod
@@ -91,8 +104,8 @@ def find_model_file(source: ModelSource) -> ModelFile:
     ModelIntegrityError
         If its hash is not the expected one, or it would be unpickled without anybody vouching for it.
     """
-    if source.path is None and source.name == SHIPPED:
-        path = Path(str(resources.files("disolyte.models") / "data" / f"{SHIPPED}.npz"))
+    if source.is_shipped:
+        path = Path(str(resources.files("disolyte.models") / "data" / f"{source.name}.npz"))
         return ModelFile(path, _checked_sha256(path, None))
     expected = source.sha256
     if expected is not None and (len(expected) != 64 or set(expected.lower()) - set("0123456789abcdef")):
@@ -114,6 +127,13 @@ def find_model_file(source: ModelSource) -> ModelFile:
     return ModelFile(path, _checked_sha256(path, expected or KNOWN_SHA256.get(source.name)))
 
 
+def expected_content_sha256(source: ModelSource) -> str | None:
+    """SHA-256 of architecture and weights that a model stored without code must have; None if nobody stated one."""
+    if source.sha256 is not None:
+        return source.sha256.lower()
+    return SHIPPED_SHA256[source.name] if source.is_shipped else None
+
+
 def _checked_sha256(path: Path, expected: str | None) -> str:
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
@@ -133,8 +153,8 @@ def _cached_or_downloaded(source: ModelSource) -> Path:
     url = mace_mp_urls.get(source.name)
     if url is None:
         raise InputError(
-            f"no model is called {source.name!r}; known: {SHIPPED}, {', '.join(mace_mp_urls)}. For a file of your own "
-            "pass ModelSource(path=...)"
+            f"no model is called {source.name!r}; known: {', '.join([*SHIPPED_SHA256, *mace_mp_urls])}. For a file of "
+            "your own pass ModelSource(path=...)"
         )
     file_name = url.rsplit("/", 1)[-1]
     path = Path(get_cache_dir()) / "".join(c for c in file_name if c.isalnum() or c == "_")
@@ -149,5 +169,6 @@ def _cached_or_downloaded(source: ModelSource) -> Path:
     raise ModelNotFoundError(
         f"foundation model {source.name!r} is not at {path}, and {reason}. Fetch {url} on a machine with network and "
         f"put it there under that name, or pass ModelSource(name={source.name!r}, path='/path/to/{file_name}', "
-        f"sha256='...'); the small model shipped with disolyte needs no download: ModelSource(name={SHIPPED!r})"
+        f"sha256='...'); the small models shipped with disolyte need no download: ModelSource(name={SHIPPED!r}) or "
+        f"ModelSource(name={BROAD!r})"
     )

@@ -9,7 +9,8 @@ import numpy as np
 from ase import Atoms, units
 from ase.neighborlist import neighbor_list
 
-from disolyte.finetuning.reference.structures import SHORTEST_ANG, distort, random_ordering
+from disolyte.finetuning.reference.orderings import Orderings
+from disolyte.finetuning.reference.structures import SHORTEST_ANG, distort
 from disolyte.models.loaded import LoadedModel
 from disolyte.units import BOLTZMANN_EV_PER_K
 
@@ -18,24 +19,63 @@ TIME_STEP_FS: Final = 2.0
 FRICTION_PER_FS: Final = 0.02
 HOTTEST_K: Final = 4000.0
 
+_DESCENT_ANG2_PER_EV: Final = 0.01
+_LONGEST_STEP_ANG: Final = 0.08
+
 
 def dynamics_frames(
-    model: LoadedModel, n_cells: int, n_steps: int, every: int, rng: np.random.Generator
+    model: LoadedModel,
+    orderings: Orderings,
+    rng: np.random.Generator,
+    *,
+    n_cells: int,
+    n_quench: int,
+    n_steps: int,
+    every: int,
 ) -> tuple[list[Atoms], int]:
     """Frames of Langevin dynamics of many cells side by side, and the number of cells that left physics.
 
-    Cells are random orderings at -4 … +8 % of the interpolated volume; one in four is doubled. The first sixth of
-    each run is thrown away. A cell ends when atoms come closer than :data:`SHORTEST_ANG` or it passes
-    :data:`HOTTEST_K`; its last frame, the one that taught something, is kept while CHGNet can still judge it.
+    Cells are orderings at -4 … +8 % of the interpolated volume; one in four is doubled where it is small. The first
+    sixth of each run is thrown away. A cell ends when atoms come closer than
+    :data:`~disolyte.finetuning.reference.structures.SHORTEST_ANG` or it passes :data:`HOTTEST_K`; its last frame, the
+    one that taught something, is kept while CHGNet can still judge it.
+
+    Parameters
+    ----------
+    model
+        Model that moves the atoms.
+    orderings
+        What the first structures are drawn from.
+    rng
+        Source of randomness.
+    n_cells
+        Number of cells.
+    n_quench
+        Steps of descent before the dynamics, for orderings on an averaged lattice.
+    n_steps, every
+        Steps of the dynamics, and steps between frames.
     """
     cells = []
     for index in range(n_cells):
-        repeat = ((2, 1, 1), (1, 1, 2))[rng.integers(2)] if index % 4 == 0 else (1, 1, 1)
-        atoms = random_ordering(rng, repeat)
+        turn = index // orderings.n_kinds
+        repeat = ((2, 1, 1), (1, 1, 2))[rng.integers(2)] if turn % 4 == 0 else (1, 1, 1)
+        atoms = orderings.draw(index, rng, repeat)
         cells.append(distort(atoms, rng, rattle_ang=0.02, strain=0.02, volume=rng.uniform(-0.04, 0.08)))
         cells[-1].info["cell_index"] = index
-    kelvin = np.array([TEMPERATURES_K[index % len(TEMPERATURES_K)] for index in range(n_cells)])
-    return run_side_by_side(model, cells, kelvin, n_steps, every, rng)
+    turns = np.arange(n_cells) // orderings.n_kinds
+    kelvin = np.array(TEMPERATURES_K)[turns % len(TEMPERATURES_K)]
+    return run_side_by_side(model, quench(model, cells, n_quench), kelvin, n_steps, every, rng)
+
+
+def quench(model: LoadedModel, cells: Sequence[Atoms], n_steps: int) -> list[Atoms]:
+    """Copies of ``cells`` after ``n_steps`` of steepest descent at constant cell, each atom by little at a time."""
+    cells = [atoms.copy() for atoms in cells]
+    for _ in range(n_steps):
+        for atoms, forces in zip(cells, model.predict(cells).forces_ev_per_ang, strict=True):
+            step = _DESCENT_ANG2_PER_EV * forces
+            length = np.linalg.norm(step, axis=1, keepdims=True)
+            atoms.positions += step / np.maximum(1.0, length / _LONGEST_STEP_ANG)
+    return cells
 
 
 def run_side_by_side(

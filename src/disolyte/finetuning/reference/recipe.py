@@ -1,4 +1,4 @@
-"""The recipe of the small reference model."""
+"""The recipes of the reference models that are shipped."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from disolyte.finetuning.process import run_training
 from disolyte.finetuning.reference.active import dynamics_frames
 from disolyte.finetuning.reference.card import write_card
 from disolyte.finetuning.reference.labels import label_with_chgnet
-from disolyte.finetuning.reference.structures import training_structures
+from disolyte.finetuning.reference.orderings import Orderings, SystemOrderings
+from disolyte.finetuning.reference.structures import HalideOrderings, training_structures
+from disolyte.finetuning.reference.trials import run_trials
 from disolyte.finetuning.reference_energies import as_mace_argument, least_squares_per_atom
 from disolyte.models.loaded import LoadedModel
-from disolyte.models.schema import PackedModel
-from disolyte.models.sources import SHIPPED
+from disolyte.models.schema import PackedModel, QuantityErrors
+from disolyte.models.sources import BROAD, SHIPPED
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +35,20 @@ FORCE_LIMIT_EV_PER_ANG: Final = 20.0
 class Recipe:
     """Everything that decides on the weights. Seeds are fixed: on one machine the result is the same."""
 
+    name: str
+    systems: tuple[str, ...] = ()
+    """Systems that cells are drawn from in turn; none for the C2/m Li3MX6 halides of the small model."""
     seed: int = 1
     n_distorted: int = 500
     """Rattled and strained orderings."""
-    first_epochs: int = 25
-    """Epochs of the model that makes the dynamics frames."""
+    rattles_ang: tuple[float, ...] = (0.05, 0.1, 0.15, 0.2, 0.3)
+    """Standard deviations of their displacements."""
+    round_epochs: tuple[int, ...] = (25,)
+    """Epochs of the models that make the dynamics frames, one model for each round."""
     n_cells: int = 24
-    """Cells of the dynamics round; the frames of the last sixth of them are never trained on."""
+    """Cells of each round; the frames of the last sixth of them are never trained on."""
+    n_quench: int = 0
+    """Steps of descent before the dynamics."""
     n_steps: int = 720
     sample_every: int = 40
     epochs: int = 40
@@ -51,48 +60,84 @@ class Recipe:
     r_max_ang: float = 5.0
     batch_size: int = 8
     lr: float = 0.01
+    lr_decay: float | None = None
+    """Factor on the rate after each epoch; None halves it after three epochs without gain."""
+    energy_weight: float = 2.0
+    """Weight of energies; that of forces and stresses is 10."""
+
+    def orderings(self) -> Orderings:
+        """What cells are drawn from."""
+        return SystemOrderings(self.systems) if self.systems else HalideOrderings()
+
+
+_TURN: Final = (
+    "nasicon", "lpsgo", "liybc", "nasicon", "lpsgo", "argyrodite", "li3ps4-beta",
+    "nasicon", "lpsgo", "liybc", "li4geo4-cmcm", "li3ps4-alpha", "argyrodite", "li3ps4-gamma",
+)  # fmt: skip
+
+RECIPES: Final = {
+    "small": Recipe(name=SHIPPED),
+    "broad": Recipe(
+        name=BROAD,
+        systems=_TURN,
+        n_distorted=728,
+        rattles_ang=(0.02, 0.04, 0.07, 0.1, 0.15),
+        round_epochs=(8, 8),
+        n_cells=84,
+        n_quench=30,
+        n_steps=240,
+        sample_every=50,
+        epochs=32,
+        n_valid=42,
+        channels=24,
+        r_max_ang=4.5,
+        lr_decay=0.9,
+        energy_weight=20.0,
+    ),
+}
+"""Recipes by the name that the command line knows."""
 
 
 def train_reference_model(recipe: Recipe, *, work: Path, out: Path) -> PackedModel:
-    """Make data, train twice, and write the model and its card to ``out``.
+    """Make data, train, and write the model and its card to ``out``.
 
     Steps that are already done in ``work`` are not repeated.
     """
     work.mkdir(parents=True, exist_ok=True)
     distorted = _labelled(work / "distorted.xyz", lambda: _distorted(recipe))
-    n_held = recipe.n_valid
-    dynamics = _labelled(
-        work / "dynamics.xyz",
-        lambda: _dynamics(
-            recipe,
-            _train(recipe, distorted[2 * n_held :], distorted[:n_held], recipe.first_epochs, work.resolve() / "first"),
-        ),
-    )
-    held_cells = recipe.n_cells - recipe.n_cells // 6
-    seen = [atoms for atoms in dynamics if atoms.info["cell_index"] < held_cells]
-    order = np.random.default_rng(recipe.seed).permutation(len(seen))
-    seen = [seen[i] for i in order]
-    model = _train(
-        recipe,
-        distorted[2 * n_held :] + seen[n_held:],
-        distorted[:n_held] + seen[:n_held],
-        recipe.epochs,
-        work.resolve() / "second",
-    )
-    tests = {
-        "distorted orderings": distorted[n_held : 2 * n_held],
-        "dynamics at 600-1300 K": [atoms for atoms in dynamics if atoms.info["cell_index"] >= held_cells],
-    }
-    errors = {name: quantity_errors(compare(model, frames)) for name, frames in tests.items()}
+    seen: list[Atoms] = []
+    held: list[Atoms] = []
+    for number in range(len(recipe.round_epochs)):
+        new, kept = _dynamics_round(recipe, number, distorted, seen, work)
+        seen = new + seen
+        held += kept
+    model = _train(recipe, distorted, seen, recipe.epochs, work.resolve() / "final")
+    tests = {"distorted orderings": distorted[recipe.n_valid : 2 * recipe.n_valid], "dynamics at 600-1300 K": held}
     packed = PackedModel.from_module(model.module)
+    trials = run_trials(model, SystemOrderings(recipe.systems), work / "trials") if recipe.systems else None
     out.mkdir(parents=True, exist_ok=True)
-    packed.write(out / f"{SHIPPED}.npz")
-    n_train = len(distorted) - 2 * n_held + len(seen) - n_held
-    (out / f"{SHIPPED}.md").write_text(
-        write_card(packed, errors, recipe=asdict(recipe), n_train=n_train), encoding="utf-8"
+    packed.write(out / f"{recipe.name}.npz")
+    card = write_card(
+        packed,
+        {name: quantity for kind, frames in tests.items() for name, quantity in _errors(model, kind, frames).items()},
+        name=recipe.name,
+        recipe=asdict(recipe),
+        n_train=len(distorted) - 2 * recipe.n_valid + max(len(seen) - recipe.n_valid, 0),
+        trials=trials,
     )
+    (out / f"{recipe.name}.md").write_text(card, encoding="utf-8")
     logger.info("written to %s, SHA-256 %s", out, packed.sha256)
     return packed
+
+
+def _errors(model: LoadedModel, kind: str, frames: list[Atoms]) -> dict[str, QuantityErrors]:
+    """Errors over all ``frames`` of a kind, and over those of each system."""
+    parity = compare(model, frames)
+    systems = np.array([atoms.info.get("system", "") for atoms in frames])
+    errors = {kind: quantity_errors(parity)}
+    for system in sorted(set(systems) - {""}):
+        errors[f"{kind}: {system}"] = quantity_errors(parity, systems == system)
+    return errors
 
 
 def _labelled(path: Path, make: Callable[[], list[Atoms]]) -> list[Atoms]:
@@ -110,17 +155,45 @@ def _labelled(path: Path, make: Callable[[], list[Atoms]]) -> list[Atoms]:
 
 
 def _distorted(recipe: Recipe) -> list[Atoms]:
-    return training_structures(recipe.n_distorted, np.random.default_rng(recipe.seed))
+    rng = np.random.default_rng(recipe.seed)
+    return training_structures(recipe.n_distorted, recipe.orderings(), rng, recipe.rattles_ang)
 
 
-def _dynamics(recipe: Recipe, model: LoadedModel) -> list[Atoms]:
-    rng = np.random.default_rng(recipe.seed + 1)
-    frames, n_lost = dynamics_frames(model, recipe.n_cells, recipe.n_steps, recipe.sample_every, rng)
-    logger.info("%d frames of dynamics; %d of %d cells left physics", len(frames), n_lost, recipe.n_cells)
-    return frames
+def _dynamics_round(
+    recipe: Recipe, number: int, distorted: list[Atoms], seen: list[Atoms], work: Path
+) -> tuple[list[Atoms], list[Atoms]]:
+    """Frames to train on, shuffled, and frames for the test, from dynamics with a model of what there is so far."""
+
+    def make() -> list[Atoms]:
+        model = _train(recipe, distorted, seen, recipe.round_epochs[number], work.resolve() / f"round-{number}")
+        frames, n_lost = dynamics_frames(
+            model,
+            recipe.orderings(),
+            np.random.default_rng(recipe.seed + 1 + number),
+            n_cells=recipe.n_cells,
+            n_quench=recipe.n_quench,
+            n_steps=recipe.n_steps,
+            every=recipe.sample_every,
+        )
+        logger.info("%d frames of dynamics; %d of %d cells left physics", len(frames), n_lost, recipe.n_cells)
+        return frames
+
+    frames = _labelled(work / f"dynamics-{number}.xyz", make)
+    first_held = recipe.n_cells - recipe.n_cells // 6
+    new = [atoms for atoms in frames if atoms.info["cell_index"] < first_held]
+    order = np.random.default_rng(recipe.seed + number).permutation(len(new))
+    return [new[i] for i in order], [atoms for atoms in frames if atoms.info["cell_index"] >= first_held]
 
 
-def _train(recipe: Recipe, train: list[Atoms], valid: list[Atoms], epochs: int, directory: Path) -> LoadedModel:
+def _train(recipe: Recipe, distorted: list[Atoms], dynamics: list[Atoms], epochs: int, directory: Path) -> LoadedModel:
+    """Train on all but the validation frames of each kind and the test frames among the distorted ones."""
+    n_valid = recipe.n_valid
+    train = distorted[2 * n_valid :] + dynamics[n_valid:]
+    valid = distorted[:n_valid] + dynamics[:n_valid]
+    return _fit(recipe, train, valid, epochs, directory)
+
+
+def _fit(recipe: Recipe, train: list[Atoms], valid: list[Atoms], epochs: int, directory: Path) -> LoadedModel:
     import mace  # noqa: F401  before e3nn, which fails on torch >= 2.6 otherwise
     import torch
 
@@ -135,10 +208,13 @@ def _train(recipe: Recipe, train: list[Atoms], valid: list[Atoms], epochs: int, 
         "model": "ScaleShiftMACE", "num_channels": recipe.channels, "hidden_irreps": f"{recipe.channels}x0e",
         "max_L": 0, "max_ell": recipe.max_ell, "correlation": recipe.correlation, "num_interactions": 2,
         "r_max": recipe.r_max_ang, "MLP_irreps": "16x0e", "radial_MLP": "[32,32,32]",
-        "loss": "universal", "energy_weight": 2, "forces_weight": 10, "stress_weight": 10, "compute_stress": True,
+        "loss": "universal", "energy_weight": recipe.energy_weight, "forces_weight": 10, "stress_weight": 10,
+        "compute_stress": True,
         "batch_size": recipe.batch_size, "valid_batch_size": 20, "max_num_epochs": epochs, "patience": epochs,
         "lr": recipe.lr, "scheduler_patience": 3, "lr_factor": 0.5, "ema": None, "ema_decay": 0.99, "plot": False,
     }  # fmt: skip
+    if recipe.lr_decay is not None:
+        arguments |= {"scheduler": "ExponentialLR", "lr_scheduler_gamma": recipe.lr_decay}
     finished = run_training(arguments, target_head="Default", directory=directory)
     packed = PackedModel.from_module(torch.load(finished.model_path, map_location="cpu", weights_only=False))
-    return LoadedModel(packed.to_module(), name=SHIPPED, sha256=packed.sha256)
+    return LoadedModel(packed.to_module(), name=recipe.name, sha256=packed.sha256)

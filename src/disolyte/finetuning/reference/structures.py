@@ -1,6 +1,8 @@
-"""Geometries that the small reference model learns from: C2/m Li3MX6 orderings, distorted."""
+"""Geometries that the reference models learn from: C2/m Li3MX6 orderings for the small one, and distortions."""
 
 from __future__ import annotations
+
+from typing import Final
 
 import numpy as np
 from ase import Atoms
@@ -8,6 +10,7 @@ from ase.cell import Cell
 from ase.neighborlist import neighbor_list
 
 from disolyte.errors import StructureError
+from disolyte.finetuning.reference.orderings import Orderings
 
 ANION_8J = (0.2356, 0.1600, 0.2313)
 ANION_4I = (0.2447, 0.0, 0.7612)
@@ -99,8 +102,31 @@ def squeeze_pair(atoms: Atoms, rng: np.random.Generator) -> Atoms:
     return atoms
 
 
-def training_structures(n: int, rng: np.random.Generator) -> list[Atoms]:
+class HalideOrderings:
+    """What the small reference model learns from; see :func:`random_ordering`."""
+
+    n_kinds: Final = 1
+
+    def draw(self, index: int, rng: np.random.Generator, repeat: tuple[int, int, int]) -> Atoms:  # noqa: ARG002
+        """One random ordering; all indices are alike."""
+        return random_ordering(rng, repeat)
+
+
+def training_structures(
+    n: int, orderings: Orderings, rng: np.random.Generator, rattles_ang: tuple[float, ...]
+) -> list[Atoms]:
     """``n`` distorted orderings: 80 % rattled, 20 % with a squeezed pair; one in ten is a doubled cell.
+
+    Parameters
+    ----------
+    n
+        Number of frames.
+    orderings
+        What they are drawn from, in turn.
+    rng
+        Source of randomness.
+    rattles_ang
+        Standard deviations of the displacements, of which each frame takes one.
 
     Raises
     ------
@@ -113,8 +139,8 @@ def training_structures(n: int, rng: np.random.Generator) -> list[Atoms]:
             return structures
         repeat = ((2, 1, 1), (1, 1, 2))[rng.integers(2)] if rng.random() < 0.1 else (1, 1, 1)
         atoms = distort(
-            random_ordering(rng, repeat), rng,
-            rattle_ang=rng.choice([0.05, 0.1, 0.15, 0.2, 0.3]), strain=0.03, volume=rng.uniform(-0.08, 0.10),
+            orderings.draw(len(structures), rng, repeat), rng,
+            rattle_ang=rng.choice(rattles_ang), strain=0.03, volume=rng.uniform(-0.08, 0.10),
         )  # fmt: skip
         if rng.random() < 0.2:
             atoms = squeeze_pair(atoms, rng)
