@@ -6,13 +6,28 @@ Each message names the offending value, the limit it breaks and the remedy. All 
 
 from __future__ import annotations
 
+from typing import Self
+
 
 class DisolyteError(Exception):
     """Base of all errors raised on purpose by disolyte."""
 
 
 class InputError(DisolyteError, ValueError):
-    """An argument, file or setting given by the user cannot be used."""
+    """An argument, file or setting given by the user cannot be used.
+
+    Attributes
+    ----------
+    field_path
+        Keys and indices that lead to the culprit within what was given; empty where there is no such place.
+    """
+
+    field_path: tuple[str | int, ...] = ()
+
+    def at(self, *field_path: str | int) -> Self:
+        """The same error, which knows where its culprit stands."""
+        self.field_path = field_path
+        return self
 
 
 class StructureError(InputError):

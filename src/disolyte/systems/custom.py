@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from disolyte.errors import InputError, OxidationStateError, StructureError
+from disolyte.systems.formulas import count_formula_units, element_symbol
 
 SYMMETRY_TOLERANCE_ANG = 0.01
 """Distance within which two sites count as equivalent."""
@@ -53,7 +53,7 @@ def describe_disordered_structure(
     states = {**_stated_oxidation_states(structure), **(oxidation_states or {})}
     labels = _sublattice_labels(structure)
     species = {
-        label: {_symbol(specie): f"{occupancy:.12g}" for specie, occupancy in site.species.items()}
+        label: {element_symbol(specie): f"{occupancy:.12g}" for specie, occupancy in site.species.items()}
         for label, site in zip(labels, structure, strict=True)
     }
     parent = Structure(
@@ -62,7 +62,7 @@ def describe_disordered_structure(
         structure.frac_coords,
         site_properties={"sublattice": labels},
     )
-    formula_units = _formula_units(structure)
+    formula_units = count_formula_units(structure.composition.get_el_amt_dict().values())
     return {
         "title": f"{structure.composition.formula.replace(' ', '')} ({source})",
         "parents": [parent],
@@ -87,16 +87,12 @@ def _read(path: Path) -> Structure:
         raise StructureError(f"{path} cannot be read as a crystal structure: {error}") from error
 
 
-def _symbol(species: Any) -> str:
-    return str(getattr(species, "element", species).symbol)
-
-
 def _stated_oxidation_states(structure: Structure) -> dict[str, float]:
     states: dict[str, set[float]] = {}
     for species in structure.composition:
         value = getattr(species, "oxi_state", None)
         if value is not None:
-            states.setdefault(_symbol(species), set()).add(float(value))
+            states.setdefault(element_symbol(species), set()).add(float(value))
     several = {element: sorted(values) for element, values in states.items() if len(values) > 1}
     if several:
         raise OxidationStateError(
@@ -116,7 +112,7 @@ def _sublattice_labels(structure: Structure) -> list[str]:
     numbers: Counter[str] = Counter()
     for orbit, site in zip(dataset.equivalent_atoms, structure, strict=True):
         if orbit not in names:
-            stem = "/".join(_symbol(species) for species in site.species)
+            stem = "/".join(element_symbol(species) for species in site.species)
             numbers[stem] += 1
             names[int(orbit)] = f"{stem}{numbers[stem]}"
     return [names[int(orbit)] for orbit in dataset.equivalent_atoms]
@@ -130,11 +126,3 @@ def _check_pooled(structure: Structure, labels: Sequence[str]) -> None:
                 f"site {index} ({site.species_string}) shares the sublattice {label!r} with {first[label]}; pooled "
                 "sites must have equal occupancies: give them their mean"
             )
-
-
-def _formula_units(structure: Structure) -> int:
-    """Greatest common divisor of the amounts where all are whole numbers within 0.1; else 1."""
-    amounts = structure.composition.get_el_amt_dict().values()
-    if any(abs(amount - round(amount)) > 0.1 or round(amount) == 0 for amount in amounts):
-        return 1
-    return math.gcd(*(round(amount) for amount in amounts))

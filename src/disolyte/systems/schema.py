@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
-from pydantic import ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, FiniteFloat, ValidationError
 from pymatgen.core import Structure
 
-from disolyte.errors import CompositionError, DisolyteError
-from disolyte.records import Record
-from disolyte.systems.expressions import evaluate, satisfies
+from disolyte.errors import CompositionError, DisolyteError, InputError
+from disolyte.systems.expressions import evaluate
+from disolyte.systems.formulas import element_symbol, format_formula
+from disolyte.systems.grid import CompositionGrid, GridPoint
 
 
-class GridPoint(Record):
-    """One composition of a system's grid."""
-
-    model_config = ConfigDict(frozen=True)
-
-    coordinates: dict[str, float] = Field(description="Value of each composition axis, e.g. {'x': 0.5, 'y': 1.0}.")
-    formula: str = Field(description="Formula of one formula unit, e.g. 'Li3In0.5Y0.5Br6'. Unique within a system.")
-
-
-class DisorderedSystem(Record):
+class DisorderedSystem(CompositionGrid):
     """A disordered solid electrolyte over its composition grid.
 
     A system is a parent structure whose sites carry the name of their sublattice, and for each disordered sublattice
@@ -47,23 +38,13 @@ class DisorderedSystem(Record):
         description="Per disordered sublattice, the occupancy of each species as an expression in the axes. "
         "What they leave to 1 is vacant."
     )
-    grid: list[dict[str, float]] = Field(
-        min_length=1,
-        description="Coordinates of the compositions to study. A mapping of axes to values is taken as their product.",
-    )
-    constraints: list[str] = Field(
-        default_factory=list, description="What a composition must meet, e.g. 'x + y >= 1'; others are left out."
-    )
-    end_members: list[dict[str, float]] = Field(
-        min_length=1, description="Compositions that span the grid: one more than there are axes."
-    )
     mobile_ion: str = Field(description="Element whose diffusion is studied, e.g. 'Li'.")
-    oxidation_states: dict[str, float] = Field(description="Oxidation state of each element.")
+    oxidation_states: dict[str, FiniteFloat] = Field(description="Oxidation state of each element.")
     supercells: list[tuple[int, int, int]] = Field(
         default=[(1, 1, 1)], description="Supercells of the parent in which orderings are sought."
     )
     formula_units_per_cell: int = Field(ge=1, description="Formula units in the parent's cell.")
-    charge_tolerance_e: float = Field(
+    charge_tolerance_e: FiniteFloat = Field(
         default=0.01, ge=0, description="Excess charge per formula unit that is put down to rounded occupancies."
     )
     references: list[str] = Field(default_factory=list, description="Sources of the parent structure.")
@@ -71,32 +52,58 @@ class DisorderedSystem(Record):
         default_factory=list, description="What is estimated rather than measured; documents inherit it."
     )
 
-    @field_validator("grid", mode="before")
     @classmethod
-    def _expand_axes(cls, value: Any) -> Any:
-        """Take ``{"x": [0, 1], "y": [0, 1]}`` as the product of the axes."""
-        if not isinstance(value, Mapping):
-            return value
-        return [dict(zip(value, values, strict=True)) for values in itertools.product(*value.values())]
+    def from_yaml(cls, path: str | os.PathLike[str]) -> Self:
+        """System from one YAML file; see :mod:`disolyte.systems.files` for its fields.
+
+        Parameters
+        ----------
+        path
+            The file.
+
+        Raises
+        ------
+        InputError
+            If it cannot be used; the message names file, line and field.
+        """
+        from disolyte.systems.files import read_fields
+
+        return read_fields(Path(path)).build(cls)
+
+    def to_yaml(self, path: str | os.PathLike[str]) -> None:
+        """Write the system to one YAML file that :meth:`from_yaml` reads.
+
+        Parameters
+        ----------
+        path
+            The file; it is overwritten.
+        """
+        from disolyte.systems.files import write_system
+
+        write_system(self, Path(path))
 
     def __init__(self, **fields: Any) -> None:
         try:
             super().__init__(**fields)
         except ValidationError as error:
             # pydantic wraps every ValueError; users are promised the classes of disolyte.errors.
-            causes = [entry.get("ctx", {}).get("error") for entry in error.errors()]
-            for cause in causes:
+            for entry in error.errors():
+                cause = entry.get("ctx", {}).get("error")
                 if isinstance(cause, DisolyteError):
                     raise cause from None
-            raise
+            first = error.errors()[0]
+            raise InputError(f"system field {'.'.join(map(str, first['loc']))}: {first['msg']}").at(
+                *first["loc"]
+            ) from error
 
     def model_post_init(self, _context: Any, /) -> None:
         """Check that the parts fit together, with errors of :mod:`disolyte.errors`."""
-        from disolyte.systems.checks import check_axes, check_elements, check_parents
+        from disolyte.systems.checks import check_axes, check_elements, check_parents, check_supercells
 
         check_parents(self)
         check_axes(self)
         check_elements(self)
+        check_supercells(self)
 
     @classmethod
     def from_disordered_structure(
@@ -146,11 +153,6 @@ class DisorderedSystem(Record):
         return system
 
     @property
-    def axes(self) -> list[str]:
-        """Names of the composition axes."""
-        return list(self.grid[0])
-
-    @property
     def labels(self) -> list[str]:
         """Sublattice of each site of the parent structures."""
         return list(self.parents[0].site_properties["sublattice"])
@@ -168,14 +170,13 @@ class DisorderedSystem(Record):
         CompositionError
             If none does, or if two of them have the same formula.
         """
-        kept = [values for values in self.grid if all(satisfies(rule, values) for rule in self.constraints)]
-        points = [self.point_at(values) for values in kept]
-        if not points:
-            raise CompositionError(f"no composition of the grid of {self.key!r} meets {self.constraints}")
+        points = [self.point_at(values) for values in self.allowed()]
         formulas = [point.formula for point in points]
         repeated = sorted({formula for formula in formulas if formulas.count(formula) > 1})
         if repeated:
-            raise CompositionError(f"the grid of {self.key!r} names these compositions more than once: {repeated}")
+            raise CompositionError(f"the grid of {self.key!r} names these compositions more than once: {repeated}").at(
+                "grid"
+            )
         return points
 
     def point(self, formula: str) -> GridPoint:
@@ -232,8 +233,19 @@ class DisorderedSystem(Record):
         return amounts
 
     def formula(self, coordinates: Mapping[str, float]) -> str:
-        """Formula of one formula unit, elements in the order of the sublattices."""
-        return format_formula(self.amounts(coordinates))
+        """Formula of one formula unit, elements in the order of the sublattices.
+
+        Raises
+        ------
+        CompositionError
+            If an occupancy leaves [0, 1], or the composition is empty.
+        """
+        formula = format_formula(self.amounts(coordinates))
+        if not formula:
+            raise CompositionError(
+                f"the composition of {self.key!r} at {dict(coordinates)} is empty: all occupancies are 0"
+            ).at("occupancies")
+        return formula
 
     def species_at(self, coordinates: Mapping[str, float]) -> dict[str, dict[str, float]]:
         """Occupancy of each element on each sublattice; elements of occupancy 0 are left out.
@@ -245,33 +257,18 @@ class DisorderedSystem(Record):
         """
         resolved: dict[str, dict[str, float]] = {}
         for label, species in self._sublattices():
-            values = {element: evaluate(expression, coordinates) for element, expression in species.items()}
+            values = {
+                element: self._evaluate(label, element, expression, coordinates)
+                for element, expression in species.items()
+            }
             for name, value in [*values.items(), ("all species", sum(values.values()))]:
                 if not -1e-9 <= value <= 1 + 1e-9:
                     raise CompositionError(
                         f"sublattice {label!r} of {self.key!r} has occupancy {value:g} of {name} at "
                         f"{dict(coordinates)}; it must lie within 0 and 1: change the expression or the grid"
-                    )
+                    ).at("occupancies", label, name)
             resolved[label] = {element: min(value, 1.0) for element, value in values.items() if value > 1e-9}
         return resolved
-
-    def fractions(self, coordinates: Mapping[str, float]) -> list[float]:
-        """Share of each end member at the given coordinates; they add up to 1.
-
-        Raises
-        ------
-        CompositionError
-            If the end members are not one more than there are axes, or lie on a line or plane of fewer.
-        """
-        axes = self.axes
-        corners = np.array([[1.0, *(member[axis] for axis in axes)] for member in self.end_members])
-        if corners.shape[0] != corners.shape[1] or abs(np.linalg.det(corners)) < 1e-9:
-            raise CompositionError(
-                f"the end members {[self.formula(member) for member in self.end_members]} of {self.key!r} do not span "
-                f"its {len(axes)} axes {axes}: give {len(axes) + 1} that do not lie on one line or plane"
-            )
-        target = np.array([1.0, *(coordinates[axis] for axis in axes)])
-        return [float(share) for share in np.linalg.solve(corners.T, target)]
 
     def check(self) -> None:
         """Build every composition once: occupancies, charges, end members.
@@ -283,32 +280,25 @@ class DisorderedSystem(Record):
         OxidationStateError
             If a composition is charged.
         """
+        from disolyte.systems.checks import check_span
         from disolyte.systems.structures import disordered_structure
 
+        check_span(self)
         for point in [*self.points(), *self.end_member_points()]:
             disordered_structure(self, point)
+
+    @staticmethod
+    def _evaluate(label: str, element: str, expression: str, coordinates: Mapping[str, float]) -> float:
+        try:
+            return evaluate(expression, coordinates)
+        except CompositionError as error:
+            error.at("occupancies", label, element)
+            raise
 
     def _sublattices(self) -> list[tuple[str, dict[str, str]]]:
         """Occupancy expressions of every sublattice, ordered ones too, in the order of the parent's sites."""
         first = dict(zip(reversed(self.labels), reversed(self.parents[0]), strict=True))
         return [
-            (label, self.occupancies.get(label) or {_symbol(first[label].specie): "1"})
+            (label, self.occupancies.get(label) or {element_symbol(first[label].specie): "1"})
             for label in dict.fromkeys(self.labels)
         ]
-
-
-def format_formula(amounts: Mapping[str, float]) -> str:
-    """Formula in the order of ``amounts``, up to four decimals; elements of amount 0 are left out.
-
-    Examples
-    --------
-    >>> format_formula({"Li": 3.0, "In": 0.5, "Y": 0.5, "Br": 6.0, "Cl": 0.0})
-    'Li3In0.5Y0.5Br6'
-    """
-    rounded = {element: round(amount, 4) for element, amount in amounts.items()}
-    return "".join(f"{element}{'' if n == 1 else f'{n:g}'}" for element, n in rounded.items() if n)
-
-
-def _symbol(species: Any) -> str:
-    """Element of a pymatgen Element or Species."""
-    return str(getattr(species, "element", species).symbol)

@@ -151,7 +151,7 @@ def _check_charge(system: DisorderedSystem, point: GridPoint) -> None:
             f"{point.formula} of {system.key!r} carries an excess charge of {excess:+.4g} e per formula unit with "
             f"{states}; at most {system.charge_tolerance_e:g} is put down to rounding (charge_tolerance_e): "
             "correct the oxidation states or the occupancies"
-        )
+        ).at("oxidation_states")
 
 
 def _interpolated_parent(system: DisorderedSystem, coordinates: Mapping[str, float]) -> Structure:
