@@ -12,10 +12,14 @@ from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
 from disolyte.errors import InputError, OxidationStateError, StructureError
+from disolyte.systems.exclusions import merge_close_sites
 from disolyte.systems.formulas import count_formula_units, element_symbol
 
 SYMMETRY_TOLERANCE_ANG = 0.01
 """Distance within which two sites count as equivalent."""
+
+MAX_FILE_BYTES = 20_000_000
+"""Largest structure file."""
 
 
 def describe_disordered_structure(
@@ -23,6 +27,7 @@ def describe_disordered_structure(
     *,
     mobile_ion: str,
     oxidation_states: Mapping[str, float] | None = None,
+    merge_within_ang: float = 0.0,
 ) -> dict[str, Any]:
     """Fields of a one-composition :class:`~disolyte.systems.DisorderedSystem`.
 
@@ -34,6 +39,8 @@ def describe_disordered_structure(
         Element whose diffusion is studied.
     oxidation_states
         Oxidation state of each element; not needed where the structure states them.
+    merge_within_ang
+        Partially occupied sites of equal species closer than this become one site.
 
     Raises
     ------
@@ -44,7 +51,8 @@ def describe_disordered_structure(
     """
     source = "the structure" if isinstance(structure, Structure) else str(structure)
     if not isinstance(structure, Structure):
-        structure = _read(Path(structure))
+        structure = read_structure_file(Path(structure))
+    structure = merge_close_sites(structure, merge_within_ang)
     if structure.is_ordered:
         raise StructureError(
             f"{source} ({structure.composition.reduced_formula}) has no site of partial occupancy, so there is nothing "
@@ -76,9 +84,18 @@ def describe_disordered_structure(
     }
 
 
-def _read(path: Path) -> Structure:
+def read_structure_file(path: Path) -> Structure:
+    """Structure, with partial occupancies, from a file that pymatgen reads.
+
+    Raises
+    ------
+    StructureError
+        If the file is missing, too large, or cannot be read.
+    """
     if not path.is_file():
         raise StructureError(f"there is no structure file {path}")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise StructureError(f"{path} has {path.stat().st_size} bytes; at most {MAX_FILE_BYTES} are read")
     try:
         return Structure.from_file(path)
     except InputError:

@@ -45,12 +45,20 @@ class LocatedData:
 
     def describe(self, field_path: FieldPath) -> str:
         """File, line and field of a value, for messages; of the nearest value above it if there is none."""
+        known = self._known(field_path)
+        place = f"{self.path}, line {self.lines[known]}"
+        return f"{place}, {format_field(known)}" if known else place
+
+    def line(self, field_path: FieldPath) -> int:
+        """Line of a value, or of the nearest above it."""
+        return self.lines[self._known(field_path)]
+
+    def _known(self, field_path: FieldPath) -> FieldPath:
         known: FieldPath = ()
         for part in field_path:
             if (*known, part) in self.lines:
                 known = (*known, part)
-        place = f"{self.path}, line {self.lines.get(known, 1)}"
-        return f"{place}, {format_field(known)}" if known else place
+        return known
 
 
 def format_field(field_path: FieldPath) -> str:

@@ -78,7 +78,7 @@ class DisorderedSystem(CompositionGrid):
         path
             The file; it is overwritten.
         """
-        from disolyte.systems.files import write_system
+        from disolyte.systems.writing import write_system
 
         write_system(self, Path(path))
 
@@ -115,6 +115,7 @@ class DisorderedSystem(CompositionGrid):
         key: str = "custom",
         supercells: Sequence[tuple[int, int, int]] = ((1, 1, 1),),
         charge_tolerance_e: float = 0.01,
+        merge_within_ang: float = 0.0,
     ) -> Self:
         """System of one composition, from a structure or CIF with partial occupancies.
 
@@ -133,6 +134,9 @@ class DisorderedSystem(CompositionGrid):
             Supercells in which orderings are sought.
         charge_tolerance_e
             Excess charge per formula unit that is put down to rounded occupancies.
+        merge_within_ang
+            Partially occupied sites of equal species closer than this become one site between them: refined structures
+            describe an ion that moves between two places so, and two ions never fill both.
 
         Raises
         ------
@@ -147,7 +151,12 @@ class DisorderedSystem(CompositionGrid):
             key=key,
             supercells=list(supercells),
             charge_tolerance_e=charge_tolerance_e,
-            **describe_disordered_structure(structure, mobile_ion=mobile_ion, oxidation_states=oxidation_states),
+            **describe_disordered_structure(
+                structure,
+                mobile_ion=mobile_ion,
+                oxidation_states=oxidation_states,
+                merge_within_ang=merge_within_ang,
+            ),
         )
         system.check()
         return system

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from pymatgen.core import Lattice, Species, Structure
 
 from disolyte.errors import OxidationStateError, StructureError
+from disolyte.systems.exclusions import find_exclusions
 from disolyte.systems.schema import DisorderedSystem, GridPoint
 
 COINCIDENCE_ANG: Final = 1e-3
@@ -107,7 +108,8 @@ def disordered_structure(system: DisorderedSystem, point: GridPoint) -> Structur
     Structure
         Sites with partial occupancies, species with oxidation states, and the site property ``sublattice``. Lattice
         parameters and coordinates are interpolated linearly (Vegard's law) where the system has one parent for each
-        end member. The property ``caveats`` holds those of the system.
+        end member. The property ``caveats`` holds those of the
+        system, and tells of partially occupied sites that are too close to each other.
 
     Raises
     ------
@@ -133,13 +135,14 @@ def disordered_structure(system: DisorderedSystem, point: GridPoint) -> Structur
         for label, entry in species.items()
     }
     kept = [index for index, label in enumerate(labels) if decorated[label]]
-    return Structure(
+    structure = Structure(
         parent.lattice,
         [decorated[labels[index]] for index in kept],
         parent.frac_coords[kept],
         site_properties={"sublattice": [labels[index] for index in kept]},
-        properties={"caveats": list(system.caveats)},
     )
+    structure.properties["caveats"] = [*system.caveats, *map(str, find_exclusions(structure))]
+    return structure
 
 
 def _check_charge(system: DisorderedSystem, point: GridPoint) -> None:
