@@ -6,11 +6,11 @@ also makes orderings in which both are filled: the Coulomb energy puts these las
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pymatgen.core import PeriodicSite, Species, Structure
+from pymatgen.core import PeriodicSite, Structure
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
@@ -103,7 +103,7 @@ def _merge(sites: list[PeriodicSite], within_ang: float) -> PeriodicSite:
     first = sites[0]
     offsets = np.array([site.frac_coords - first.frac_coords for site in sites])
     offsets -= np.round(offsets)
-    species: dict[Species, float] = {}
+    species: dict[Any, float] = {}
     for site in sites:
         for name, amount in site.species.items():
             species[name] = species.get(name, 0.0) + float(amount)

@@ -91,7 +91,9 @@ class SystemFields(_FileRecord):
     oxidation_states: dict[str, FiniteFloat]
     parents: list[Parent] = Field(min_length=1, max_length=20)
     occupancies: dict[str, dict[str, Expression]] = Field(default_factory=dict)
-    grid: dict[str, list[FiniteFloat]] | list[dict[str, FiniteFloat]] = Field(default=[{}], min_length=1)
+    grid: dict[str, list[FiniteFloat]] | list[dict[str, FiniteFloat]] = Field(
+        default_factory=lambda: [dict[str, float]()], min_length=1
+    )
     constraints: list[str] = Field(default_factory=list)
     end_members: list[dict[str, FiniteFloat]] = Field(default=[{}], min_length=1)
     supercells: list[Annotated[list[int], Field(min_length=3, max_length=3)]] = Field(default=[[1, 1, 1]], min_length=1)

@@ -100,13 +100,14 @@ def load_cif_parent(path: Path, sublattices: Mapping[str, str], merge_within_ang
         raise
     structure = merge_close_sites(structure, merge_within_ang)
     _check_distances(structure)
-    unknown = sorted(set(sublattices) - set(structure.labels))
+    names = [str(label) for label in structure.labels]
+    unknown = sorted(set(sublattices) - set(names))
     if unknown:
-        known = ", ".join(dict.fromkeys(structure.labels))
+        known = ", ".join(dict.fromkeys(names))
         raise StructureError(f"{path} has no site labelled {unknown[0]!r}; it has {known}").at(
             "sublattices", unknown[0]
         )
-    labels = [sublattices.get(label, label) for label in structure.labels]
+    labels = [sublattices.get(name, name) for name in names]
     parent = Structure(
         structure.lattice,
         [element_symbol(next(iter(site.species))) for site in structure],

@@ -66,13 +66,13 @@ def _to_positions(structure: Structure) -> dict[str, Any]:
     labels = structure.site_properties["sublattice"]
     lattice = [round(float(value), DECIMALS) for value in structure.lattice.parameters]
     sites = [
-        WyckoffSite(label, element_symbol(site.specie), tuple(round(float(x), DECIMALS) for x in site.frac_coords))
-        for label, site in zip(labels, structure, strict=True)
+        WyckoffSite(label, element_symbol(site.specie), (float(x), float(y), float(z)))
+        for label, site, (x, y, z) in zip(labels, structure, structure.frac_coords.round(DECIMALS), strict=True)
     ]
     numbers: dict[tuple[str, str], int] = {}
     kinds = [numbers.setdefault(site[:2], len(numbers)) for site in sites]
     dataset = spglib.get_symmetry_dataset(
-        (structure.lattice.matrix, structure.frac_coords, kinds), symprec=_SYMMETRY_TOLERANCE_ANG
+        (structure.lattice.matrix.tolist(), structure.frac_coords.tolist(), kinds), symprec=_SYMMETRY_TOLERANCE_ANG
     )
     group: int | str = 1
     if dataset is not None:
