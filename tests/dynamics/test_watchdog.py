@@ -50,6 +50,7 @@ def test_a_good_step_passes():
         ({"temperature_k": 4800.0}, Reason.TEMPERATURE_SPIKE),
         ({"energy_ev": -102.0}, Reason.ENERGY_DRIFT),
         ({"energy_ev": -60.0}, Reason.ENERGY_DRIFT),
+        ({"total_drift_ev": -1.1}, Reason.ENERGY_DRIFT),
     ],
 )
 def test_bad_steps(changes, reason):
@@ -78,6 +79,31 @@ def test_framework_loss_does_not_mind_mobile_atoms_or_drift():
     assert verdict(moved) is None
     moved[2] += 4.0
     assert verdict(moved).reason is Reason.FRAMEWORK_LOST
+
+
+def test_total_energy_must_stay_without_a_thermostat(copper, tmp_path):
+    """Steps of 10 fs do not conserve the energy of hot copper to 0.1 meV an atom; in a bath nobody looks."""
+    strict = Watchdog(conserved_drift_ev_per_atom=1e-4)
+    protocols = [
+        MDProtocol(temperature_k=900.0, n_steps=20, time_step_fs=10.0, record_every=5, thermostat=thermostat)
+        for thermostat in ("nve", "bussi")
+    ]
+    free, held = run_md([copper] * 2, protocols, EMT(), tmp_path, watchdog=strict)
+    assert free.verdict.reason is Reason.ENERGY_DRIFT
+    assert "total energy" in free.verdict.message
+    assert held.verdict.completed
+
+
+def test_melting_ends_a_run(copper, tmp_path):
+    """Copper far above its melting point leaves its sites; the frames until then are kept."""
+    protocol = MDProtocol(temperature_k=6000.0, n_steps=400, time_step_fs=5.0, record_every=10, thermostat="langevin")
+    watchdog = Watchdog(
+        framework_msd_ang2=2.0, contact_fraction=0.2, temperature_ratio=10.0, energy_drift_ev_per_atom=5
+    )
+    (run,) = run_md([copper], [protocol], EMT(), tmp_path, watchdog=watchdog)
+    assert run.verdict.reason is Reason.FRAMEWORK_LOST
+    assert 0 < run.steps[-1] < run.verdict.step < 400
+    assert "framework's MSD" in run.verdict.message
 
 
 def test_overlap_at_the_start_ends_that_system_alone(copper, tmp_path):

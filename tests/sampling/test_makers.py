@@ -9,8 +9,9 @@ from pymatgen.core import Lattice, Structure
 
 from disolyte.dynamics import Engine, MDProtocol
 from disolyte.errors import DynamicsError, InputError, ModelCoverageError, StructureError
-from disolyte.models import ModelSource
-from disolyte.sampling import FrameChoice
+from disolyte.models import ModelSource, load_model
+from disolyte.models.descriptors import describe_structures
+from disolyte.sampling import FrameChoice, FrameSelection
 from disolyte.sampling.makers import MaceMDSamplerMaker, SampleJoinMaker, SamplingMaker
 from disolyte.sampling.schema import SampleDoc
 from disolyte.sampling.systems import derive_seed
@@ -95,6 +96,72 @@ def test_batches_give_what_one_job_gives(entries, clean_dir, job_store):
     for atoms, other in zip(together.frames.to_atoms(), joined.frames.to_atoms(), strict=True):
         assert atoms.info["md_step"] == other.info["md_step"]
         np.testing.assert_allclose(atoms.positions, other.positions, atol=1e-6)
+
+
+def test_wanted_number_of_frames(entries, clean_dir, job_store):
+    """More frames are taken of each run than a run is asked for by default, and exactly the wanted number is kept."""
+    plan = SamplingMaker(sampler=maker(), batch_size=1, n_wanted=13).make(entries)
+    run_locally(plan, store=job_store, ensure_success=True, create_folders=True, log=False)
+    joined = SampleDoc.model_validate(job_store.get_output(plan.uuid, load=True))
+    assert joined.uuid == plan.uuid
+    assert len(joined.frames) == joined.n_wanted == 13
+    assert sorted(joined.frames.family.count(family) for family in set(joined.frames.family)) == [6, 7]
+    assert all(run.n_chosen == 8 for run in joined.runs)
+    assert not any("frames wanted" in caveat for caveat in joined.caveats)
+
+
+def test_shortfall_is_told(entries, clean_dir, job_store):
+    plan = SamplingMaker(sampler=maker(), n_wanted=50).make(entries)
+    run_locally(plan, store=job_store, ensure_success=True, create_folders=True, log=False)
+    joined = SampleDoc.model_validate(job_store.get_output(plan.uuid, load=True))
+    assert len(joined.frames) == 20
+    assert "the sample holds 20 of the 50 frames wanted" in joined.caveats
+
+
+@pytest.fixture
+def collapsed(entries):
+    """An entry whose atoms overlap."""
+    structure = entries[0].structure.copy()
+    structure.translate_sites([0], [0.30, 0, 0])
+    return entries[0].model_copy(update={"structure": structure, "family": "bad"})
+
+
+def test_a_failed_batch_is_set_aside(entries, collapsed, clean_dir, job_store):
+    plan = SamplingMaker(sampler=maker(), batch_size=1, n_wanted=None).make([*entries, collapsed])
+    run_locally(plan, store=job_store, create_folders=True, log=False, raise_immediately=False)
+    joined = SampleDoc.model_validate(job_store.get_output(plan.uuid, load=True))
+    assert {run.family for run in joined.runs} == {"LiCl-000", "LiCl-001"}
+    assert any("1 sampling job(s) failed" in caveat for caveat in joined.caveats)
+
+
+def test_a_sampling_that_failed_leaves_no_output(collapsed, clean_dir, job_store):
+    plan = SamplingMaker(sampler=maker(), n_wanted=None).make([collapsed])
+    run_locally(plan, store=job_store, create_folders=True, log=False, raise_immediately=False)
+    assert not list(job_store.query({"uuid": plan.uuid, "output.frames": {"$exists": True}}))
+    with pytest.raises(RuntimeError, match="did not finish"):
+        run_locally(
+            SamplingMaker(sampler=maker(), n_wanted=None).make([collapsed]),
+            store=job_store, create_folders=True, log=False, ensure_success=True,
+        )  # fmt: skip
+
+
+def test_farthest_points_spread_further(entries, clean_dir):
+    """In the space of the model's descriptors, frames so chosen are farther apart than random ones."""
+    many = {"protocol": MDProtocol(temperature_k=500.0, n_steps=200, record_every=4, thermostat="bussi", seed=5)}
+    spreads = {}
+    for selection in FrameSelection:
+        choice = FrameChoice(discard_ps=0.02, n_frames=4, max_strain=0.0, selection=selection)
+        frames = make(maker(frames=choice, **many), entries[:1]).frames.to_atoms()
+        rows = describe_structures(load_model(ModelSource(name="disolyte-small")), frames)
+        distances = np.linalg.norm(rows[:, None] - rows[None], axis=2)
+        spreads[selection] = distances[np.triu_indices(4, k=1)].min()
+    assert spreads[FrameSelection.FARTHEST_POINT] > 1.1 * spreads[FrameSelection.RANDOM]
+
+
+def test_melting_is_noticed_by_default():
+    watchdog = MaceMDSamplerMaker().watchdog
+    assert watchdog.framework_msd_ang2 == 9.0
+    assert "Li" in watchdog.mobile_elements
 
 
 def test_killed_job_is_gone_on_with(chlorides, tmp_path, monkeypatch, job_store):

@@ -87,13 +87,12 @@ def run_md(
     if len(systems) != len(protocols):
         raise InputError(f"{len(systems)} systems but {len(protocols)} protocols; give one protocol per system")
     engine = choose_engine(engine, systems, model)
+    check_start(systems, model)
     folders = [Path(directory) / f"system-{index:04d}" for index in range(len(systems))]
     writers = [
         RunWriter(folder, _header(atoms, protocol, model))
         for folder, atoms, protocol in zip(folders, systems, protocols, strict=True)
     ]
-    if fresh := [atoms for atoms, writer in zip(systems, writers, strict=True) if writer.last is None]:
-        check_start(fresh, model)
     open_runs: list[tuple[Member, RunWriter]] = []
     for atoms, protocol, writer in zip(systems, protocols, writers, strict=True):
         state = start_state(atoms, protocol) if writer.last is None else writer.last.end

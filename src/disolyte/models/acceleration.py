@@ -58,7 +58,7 @@ def accelerate(model: LoadedModel, frame: Atoms) -> LoadedModel:
     frame
         Structure with finite forces on which the two are compared.
     """
-    if not model.device.startswith("cuda") or find_spec("cuequivariance_torch") is None:
+    if not has_kernels(model.device):
         return model
     try:
         fast = LoadedModel(
@@ -78,6 +78,11 @@ def accelerate(model: LoadedModel, frame: Atoms) -> LoadedModel:
         warnings.warn(f"cuEquivariance is not used for {model.name!r}: {message}", stacklevel=2)
         return model
     return fast
+
+
+def has_kernels(device: str) -> bool:
+    """Whether cuEquivariance is installed and made for ``device``."""
+    return device.startswith("cuda") and find_spec("cuequivariance_torch") is not None
 
 
 def convert_to_cuequivariance(module: torch.nn.Module, device: str) -> torch.nn.Module:

@@ -27,14 +27,9 @@ def share_out(capacities: Sequence[int], total: int) -> list[int]:
     [1, 1]
     """
     shares = [0] * len(capacities)
-    left = min(total, sum(capacities))
-    while left:
-        unfilled = [i for i, capacity in enumerate(capacities) if shares[i] < capacity]
-        each, more = divmod(left, len(unfilled))
-        for place, i in enumerate(unfilled):
-            given = min(each + (place < more), capacities[i] - shares[i])
-            shares[i] += given
-            left -= given
+    for n_served, i in enumerate(sorted(range(len(capacities)), key=capacities.__getitem__)):
+        shares[i] = min(capacities[i], total // (len(capacities) - n_served))
+        total -= shares[i]
     return shares
 
 
