@@ -20,8 +20,11 @@ from disolyte.errors import TransportError
 MIN_FRAMES: Final = 16
 """Fewest frames from which a slope, its error and a window can be had at all."""
 
-CHUNK_BYTES: Final = 24 * 2**20
+CHUNK_BYTES: Final = 12 * 2**20
 """Size of the pieces in which displacements are read."""
+
+ROWS_AT_ONCE: Final = 4096
+"""Frames that are gathered at once."""
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,13 @@ class Trajectory:
 
     def series_ang(self, atoms: NDArray[np.intp], stride: int = 1) -> NDArray[np.float64]:
         """Displacements of ``atoms`` since frame 0 without drift, shape (n_atoms, 3, n_frames / stride)."""
-        rows = self.displacements_ang[::stride]
-        series = np.stack([np.asarray(rows[:, i], dtype=np.float64) for i in atoms])
-        series -= series[:, :1]
-        series -= self.drift_ang[::stride]
-        return np.ascontiguousarray(series.transpose(0, 2, 1))
+        rows, drift = self.displacements_ang[::stride], self.drift_ang[::stride]
+        series = np.empty((len(atoms), 3, len(rows)))
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            piece = slice(start, start + ROWS_AT_ONCE)
+            series[:, :, piece] = (rows[piece][:, atoms] - drift[piece, None]).transpose(1, 2, 0)
+        series -= series[:, :, :1].copy()
+        return series
 
     def iter_mobile_ang(
         self, framework_centre_ang: ArrayLike | None = None

@@ -7,16 +7,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from ase import Atoms
 from jobflow import Flow, Maker, job
 from pymatgen.core import Structure
 
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.diffusion.gates import TrustGates
+from disolyte.diffusion.lengthening import run_to_target
 from disolyte.diffusion.schedule import MDSchedule, MobileIon
 from disolyte.diffusion.schema import DiffusionMDDoc, TransportDoc
-from disolyte.diffusion.simulation import build_supercell, check_request, collect_run
+from disolyte.diffusion.simulation import build_supercell, check_request, collect_run, meets_target
 from disolyte.diffusion.summary import TableTemperatures, summarise_transport
-from disolyte.dynamics import Engine, Watchdog, run_md
+from disolyte.dynamics import Engine, MDProtocol, MDRun, Watchdog, run_md
 from disolyte.models import ModelSource, load_model
 from disolyte.models.schema import ModelDoc, ModelIdentity
 from disolyte.systems.schema import GridPoint
@@ -108,7 +110,14 @@ class DiffusionMDMaker(Maker):
         loaded = load_model(self.foundation if model is None else model, device=self.device, dtype=self.dtype)
         protocols = [schedule.protocol(t, i, formula) for t in temperatures_k for i in range(schedule.n_seeds)]
         folder = take_over(prev_dir, TRAJECTORIES)
-        runs = run_md([atoms] * len(protocols), protocols, loaded, folder, engine=self.engine, watchdog=self.watchdog)
+
+        def advance(segment: int, systems: list[Atoms], pieces: list[MDProtocol]) -> list[MDRun]:
+            place = folder if schedule.target is None else folder / f"segment-{segment:03d}"
+            return run_md(systems, pieces, loaded, place, engine=self.engine, watchdog=self.watchdog)
+
+        runs = run_to_target(
+            atoms, protocols, schedule.target, advance, lambda alike: meets_target(alike, cell, mobile, schedule)
+        )
         return DiffusionMDDoc(
             **describe_job([] if model is None else [model], seed=schedule.seed, caveats=loaded.caveats),
             point=point,
@@ -117,7 +126,7 @@ class DiffusionMDMaker(Maker):
             supercell_size=supercell,
             mobile=mobile,
             schedule=schedule,
-            runs=[collect_run(run, schedule.lengths.discard_ps(run.protocol.temperature_k)) for run in runs],
+            runs=[collect_run(run, schedule.lengths.discard_ps(run.last.protocol.temperature_k)) for run in runs],
             model=ModelIdentity(name=loaded.name, sha256=loaded.sha256),
         )
 

@@ -4,7 +4,7 @@ For one ion and the components :math:`a, b`,
 
 .. math:: M_{ab}(m) = \frac{1}{n-m} \sum_{s=0}^{n-m-1} [x_a(s+m) - x_a(s)][x_b(s+m) - x_b(s)],
 
-which costs :math:`O(n \log n)` for all lags (Calandrini et al., Collection SFN 12, 201 (2011)). Only ≤ 200 lags,
+which costs :math:`O(n \log n)` for all lags (Calandrini et al., Collection SFN 12, 201 (2011)). Only 120 lags,
 evenly spread in ln t, are kept.
 """
 
@@ -22,6 +22,9 @@ PAIRS: Final = ((0, 0), (1, 1), (2, 2), (1, 2), (0, 2), (0, 1))
 
 MAX_LAGS: Final = 120
 """Most lags kept."""
+
+FFT_BYTES: Final = 4 * 2**20
+"""Size of the series that are transformed together; a few times as much is needed while they are."""
 
 
 def choose_lags(n_frames: int, max_lags: int = MAX_LAGS) -> NDArray[np.intp]:
@@ -43,7 +46,7 @@ def msd_components(series_ang: NDArray[np.float64], lags: NDArray[np.intp]) -> N
     series_ang : (n_ions, 3, n_frames)
         Displacements.
     lags : (n_lags,)
-        Lags, frames, each below n_frames.
+        Lags in frames, rising, each below n_frames.
 
     Returns
     -------
@@ -51,14 +54,22 @@ def msd_components(series_ang: NDArray[np.float64], lags: NDArray[np.intp]) -> N
         Components in the order of :data:`PAIRS`, Å²; the first three sum to the MSD.
     """
     n_frames = series_ang.shape[-1]
+    step = max(1, int(FFT_BYTES // (n_frames * 24)))
+    parts = [_msd_of_some(series_ang[k : k + step], lags) for k in range(0, len(series_ang), step)]
+    return np.concatenate(parts)
+
+
+def _msd_of_some(series_ang: NDArray[np.float64], lags: NDArray[np.intp]) -> NDArray[np.float64]:
+    n_frames = series_ang.shape[-1]
     # The result does not depend on the origin; a centred series keeps the sums free of cancellation.
     centred = series_ang - series_ang.mean(axis=-1, keepdims=True)
-    size = fft.next_fast_len(2 * n_frames, real=True)
+    # Zeros for as long as the longest lag keep the ends of the run apart.
+    size = fft.next_fast_len(n_frames + int(lags[-1]), real=True)
     spectra = fft.rfft(centred, size, axis=-1)
     result = np.empty((len(series_ang), len(PAIRS), len(lags)))
+    total = np.zeros((len(series_ang), n_frames + 1))
     for k, (a, b) in enumerate(PAIRS):
         cross = fft.irfft((spectra[:, a].conj() * spectra[:, b]).real, size, axis=-1)[:, lags]
-        total = np.zeros((len(series_ang), n_frames + 1))
         np.cumsum(centred[:, a] * centred[:, b], axis=-1, out=total[:, 1:])
         ends = total[:, n_frames - lags] + (total[:, -1:] - total[:, lags])
         result[:, k] = (ends - 2.0 * cross) / (n_frames - lags)

@@ -91,6 +91,25 @@ class LengthRule(Record):
         return self.hot_discard_ps if temperature_k >= self.threshold_k else self.cold_discard_ps
 
 
+class ErrorTarget(Record):
+    """When runs may stop early, and how far they are lengthened."""
+
+    model_config = ConfigDict(frozen=True)
+
+    relative_error: float = Field(default=0.1, gt=0, lt=1, description="Standard error of the diffusivity, relative.")
+    segment_share: float = Field(
+        default=0.5, gt=0, le=1, description="Length of a segment as a share of that by the schedule's rule."
+    )
+    max_length_factor: float = Field(
+        default=3.0, ge=1, description="Longest run, in multiples of the length by the schedule's rule."
+    )
+
+    @property
+    def max_segments(self) -> int:
+        """Most segments of a run."""
+        return max(1, round(self.max_length_factor / self.segment_share))
+
+
 class MDSchedule(Record):
     """How the runs of one composition are made. The defaults are the published ones, with one seed."""
 
@@ -103,6 +122,9 @@ class MDSchedule(Record):
     record_interval_fs: float = Field(default=100.0, gt=0, description="Time between recorded frames.")
     n_seeds: int = Field(default=1, ge=1, description="Independent runs at each temperature; their ions are pooled.")
     seed: int = Field(default=0, ge=0, description="Seed from which those of all runs are made.")
+    target: ErrorTarget | None = Field(
+        default=None, description="Stop early, or run longer, by the error of the diffusivity; None keeps to the rule."
+    )
 
     def protocol(self, temperature_k: float, replica: int, family: str) -> MDProtocol:
         """Protocol of one run of the structure called ``family``."""

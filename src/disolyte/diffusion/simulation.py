@@ -6,13 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 from ase import Atoms
+from numpy.typing import NDArray
 from pymatgen.core import Structure
 
 from disolyte.blobs import Blob
+from disolyte.diffusion.analysis import analyse_displacements
 from disolyte.diffusion.displacements import MIN_FRAMES
+from disolyte.diffusion.gates import Verdict
+from disolyte.diffusion.lengthening import LengthenedRun
 from disolyte.diffusion.schedule import MDSchedule, MobileIon, find_mobile_ion
 from disolyte.diffusion.schema import RunFrames, RunRecord
-from disolyte.dynamics import MDRun
 from disolyte.errors import StructureError, TransportError
 
 
@@ -85,28 +88,64 @@ def build_supercell(structure: Structure, supercell: Sequence[int]) -> tuple[Str
     return bare, atoms
 
 
-def collect_run(run: MDRun, discard_ps: float) -> RunFrames:
+def production(run: LengthenedRun, discard_ps: float) -> NDArray[np.bool_]:
+    """Frames after equilibration, shape (n_frames,)."""
+    return run.times_fs >= discard_ps * 1000 - 1e-6
+
+
+def meets_target(runs: list[LengthenedRun], cell: Structure, mobile: MobileIon, schedule: MDSchedule) -> bool:
+    """Whether the runs of one temperature are known well enough, or can no longer become so.
+
+    Runs that broke, and a framework that melted, do not get better by going on.
+    """
+    if schedule.target is None or not all(run.last.verdict.completed for run in runs):
+        return True
+    protocol = runs[0].last.protocol
+    kept = [
+        run.joined(lambda segment: segment.positions_ang())[
+            production(run, schedule.lengths.discard_ps(protocol.temperature_k))
+        ]
+        for run in runs
+    ]
+    if min(len(positions) for positions in kept) < MIN_FRAMES:
+        return False
+    result = analyse_displacements(
+        kept,
+        [site.specie.symbol for site in cell],
+        cell.lattice.matrix,
+        mobile=mobile.element,
+        charge=mobile.charge,
+        frame_interval_fs=protocol.record_every * protocol.time_step_fs,
+        temperature_k=protocol.temperature_k,
+    )
+    is_known = result.diffusivity_relative_error <= schedule.target.relative_error
+    return not result.framework_is_bounded or (result.verdict is Verdict.CONVERGED and is_known)
+
+
+def collect_run(run: LengthenedRun, discard_ps: float) -> RunFrames:
     """Frames of one run after ``discard_ps``, and how it went."""
-    times_fs = run.times_fs
-    kept = times_fs >= discard_ps * 1000 - 1e-6
-    positions = run.positions_ang()[kept]
-    interval_fs = run.protocol.record_every * run.protocol.time_step_fs
+    times_fs, last = run.times_fs, run.last
+    kept = production(run, discard_ps)
+    positions = run.joined(lambda segment: segment.positions_ang())[kept]
+    interval_fs = last.protocol.record_every * last.protocol.time_step_fs
     drift = None
     if kept.sum() > 1:
-        slope = np.polyfit(times_fs[kept] / 1000, run.energies_ev[kept], 1)[0]
-        drift = float(slope / len(run.numbers))
+        energies = run.joined(lambda segment: segment.energies_ev)[kept]
+        drift = float(np.polyfit(times_fs[kept] / 1000, energies, 1)[0] / len(last.numbers))
+    temperatures = run.joined(lambda segment: segment.temperatures_k)[kept]
     record = RunRecord(
-        temperature_k=run.protocol.temperature_k,
-        seed=run.protocol.seed,
-        verdict=run.verdict,
-        engine=str(run.engine),
-        n_steps=run.protocol.n_steps,
-        time_step_fs=run.protocol.time_step_fs,
+        temperature_k=last.protocol.temperature_k,
+        seed=run.segments[0].protocol.seed,
+        verdict=last.verdict,
+        engine=str(last.engine),
+        n_steps=sum(segment.protocol.n_steps for segment in run.segments),
+        n_segments=len(run.segments),
+        time_step_fs=last.protocol.time_step_fs,
         frame_interval_fs=interval_fs,
         discarded_ps=discard_ps,
         n_frames=len(positions),
-        mean_temperature_k=float(run.temperatures_k[kept].mean()) if len(positions) else None,
+        mean_temperature_k=float(temperatures.mean()) if len(positions) else None,
         energy_drift_ev_per_atom_per_ps=drift,
-        wall_s=run.wall_s,
+        wall_s=sum(segment.wall_s for segment in run.segments),
     )
     return RunFrames(record=record, positions_ang=Blob.from_array(positions.astype(np.float32)))
