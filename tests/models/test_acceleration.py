@@ -42,6 +42,15 @@ def test_nothing_happens_on_a_cpu(model, salt):
     assert accelerate(model, salt) is model
 
 
+def test_kernels_need_a_gpu_and_both_packages(monkeypatch):
+    installed = {"cuequivariance_torch", "cuequivariance_ops_torch"}
+    monkeypatch.setattr(acceleration, "find_spec", lambda name: name if name in installed else None)
+    assert acceleration.has_kernels("cuda:0")
+    assert not acceleration.has_kernels("cpu")
+    installed.remove("cuequivariance_ops_torch")
+    assert not acceleration.has_kernels("cuda")
+
+
 def test_kernels_that_agree_are_taken(model, salt, monkeypatch):
     monkeypatch.setattr(acceleration, "has_kernels", lambda device: True)
     monkeypatch.setattr(acceleration, "convert_to_cuequivariance", lambda module, device: copy.deepcopy(module))

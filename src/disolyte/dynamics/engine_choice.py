@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from disolyte.models import LoadedModel
 
 
-KNOWN_VERSIONS: Final = frozenset({(0, 3), (0, 4), (0, 5), (0, 6)})
-"""Versions of torch-sim whose states and steps are alike: 0.3 is the last for Python 3.11, 0.6 the newest."""
+KNOWN_VERSIONS: Final = frozenset({(0, 3), (0, 6)})
+"""Versions of torch-sim that the engine was tried with: 0.3, the last for Python 3.11, and 0.6 for later ones."""
 
 
 def choose_engine(engine: Engine, systems: Sequence[Atoms], model: LoadedModel | Calculator) -> Engine:
     """Engine that a run will use.
 
     ``AUTO`` takes torch-sim if a known version is installed, there are several systems or the model is on a GPU, the
-    model is ours and all systems are periodic in three directions; else ASE. With the small reference model on a CPU,
-    a cell-step of 20 atoms takes as long on both for a single cell, and a fifth of the time on torch-sim for 32. For a
-    single system on a CPU, ASE's bitwise restart decides.
+    model is ours and all systems are periodic in three directions; else ASE. With the small reference model on one
+    core, a cell-step of 20 atoms takes as long on both for a single cell, and a quarter of that on torch-sim for 32.
+    For a single system on a CPU, ASE's bitwise restart decides.
 
     Raises
     ------
@@ -50,7 +50,9 @@ def choose_engine(engine: Engine, systems: Sequence[Atoms], model: LoadedModel |
         raise MissingExtraError("torch_sim", "torchsim")
     if not known:
         there = ".".join(map(str, version))
-        raise InputError(f"torch-sim {there} is not known; install 'torch-sim-atomistic>=0.3,<0.7' or use engine 'ase'")
+        raise InputError(
+            f"torch-sim {there} was not tried; install torch-sim-atomistic 0.6 (0.3 on Python 3.11) or use engine 'ase'"
+        )
     return engine
 
 

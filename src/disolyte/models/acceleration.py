@@ -81,8 +81,9 @@ def accelerate(model: LoadedModel, frame: Atoms) -> LoadedModel:
 
 
 def has_kernels(device: str) -> bool:
-    """Whether cuEquivariance is installed and made for ``device``."""
-    return device.startswith("cuda") and find_spec("cuequivariance_torch") is not None
+    """Whether cuEquivariance is installed, with its CUDA kernels, and ``device`` is an NVIDIA GPU."""
+    packages = ("cuequivariance_torch", "cuequivariance_ops_torch")
+    return device.startswith("cuda") and all(find_spec(package) is not None for package in packages)
 
 
 def convert_to_cuequivariance(module: torch.nn.Module, device: str) -> torch.nn.Module:

@@ -46,7 +46,7 @@ def describe_structures(model: LoadedModel, structures: Sequence[Atoms], batch_s
     rows = np.zeros((len(structures), len(present), len(columns)))
     for start in range(0, len(structures), batch_size):
         batch = structures[start : start + batch_size]
-        features = model.evaluate(batch, stress=False)["node_feats"].detach().cpu().numpy()[:, columns]
+        features = model.evaluate(batch, stress=False, forces=False)["node_feats"].detach().cpu().numpy()[:, columns]
         ends = np.cumsum([len(atoms) for atoms in batch])[:-1]
         for offset, (atoms, part) in enumerate(zip(batch, np.split(features, ends), strict=True)):
             for number in np.unique(atoms.numbers):
