@@ -60,8 +60,9 @@ class Recipe:
     r_max_ang: float = 5.0
     batch_size: int = 8
     lr: float = 0.01
+    round_lr_decay: float | None = None
     lr_decay: float | None = None
-    """Factor on the rate after each epoch; None halves it after three epochs without gain."""
+    """Factor on the rate after each epoch, in the rounds and in the end; None halves it after three without gain."""
     energy_weight: float = 2.0
     """Weight of energies; that of forces and stresses is 10."""
 
@@ -87,11 +88,12 @@ RECIPES: Final = {
         n_quench=20,
         n_steps=200,
         sample_every=50,
-        epochs=26,
+        epochs=20,
         n_valid=42,
         channels=24,
         r_max_ang=4.5,
-        lr_decay=0.9,
+        round_lr_decay=0.9,
+        lr_decay=0.85,
         energy_weight=20.0,
     ),
 }
@@ -111,7 +113,7 @@ def train_reference_model(recipe: Recipe, *, work: Path, out: Path) -> PackedMod
         new, kept = _dynamics_round(recipe, number, distorted, seen, work)
         seen = new + seen
         held += kept
-    model = _train(recipe, distorted, seen, recipe.epochs, work.resolve() / "final")
+    model = _train(recipe, distorted, seen, work.resolve() / "final", epochs=recipe.epochs, decay=recipe.lr_decay)
     tests = {"distorted orderings": distorted[recipe.n_valid : 2 * recipe.n_valid], "dynamics at 600-1300 K": held}
     packed = PackedModel.from_module(model.module)
     trials = run_trials(model, SystemOrderings(recipe.systems), work / "trials") if recipe.systems else None
@@ -165,7 +167,10 @@ def _dynamics_round(
     """Frames to train on, shuffled, and frames for the test, from dynamics with a model of what there is so far."""
 
     def make() -> list[Atoms]:
-        model = _train(recipe, distorted, seen, recipe.round_epochs[number], work.resolve() / f"round-{number}")
+        directory = work.resolve() / f"round-{number}"
+        model = _train(
+            recipe, distorted, seen, directory, epochs=recipe.round_epochs[number], decay=recipe.round_lr_decay
+        )
         frames, n_lost = dynamics_frames(
             model,
             recipe.orderings(),
@@ -185,21 +190,33 @@ def _dynamics_round(
     return [new[i] for i in order], [atoms for atoms in frames if atoms.info["cell_index"] >= first_held]
 
 
-def _train(recipe: Recipe, distorted: list[Atoms], dynamics: list[Atoms], epochs: int, directory: Path) -> LoadedModel:
+def _train(
+    recipe: Recipe,
+    distorted: list[Atoms],
+    dynamics: list[Atoms],
+    directory: Path,
+    *,
+    epochs: int,
+    decay: float | None,
+) -> LoadedModel:
     """Train on all but the validation frames of each kind and the test frames among the distorted ones."""
-    n_valid = recipe.n_valid
-    train = distorted[2 * n_valid :] + dynamics[n_valid:]
-    valid = distorted[:n_valid] + dynamics[:n_valid]
-    return _fit(recipe, train, valid, epochs, directory)
-
-
-def _fit(recipe: Recipe, train: list[Atoms], valid: list[Atoms], epochs: int, directory: Path) -> LoadedModel:
     import mace  # noqa: F401  before e3nn, which fails on torch >= 2.6 otherwise
     import torch
 
+    n_valid = recipe.n_valid
+    train = distorted[2 * n_valid :] + dynamics[n_valid:]
+    valid = distorted[:n_valid] + dynamics[:n_valid]
     directory.mkdir(parents=True, exist_ok=True)
     write(directory / "train.xyz", train, format="extxyz")
     write(directory / "valid.xyz", valid, format="extxyz")
+    arguments = _training_arguments(recipe, train, epochs=epochs, decay=decay)
+    finished = run_training(arguments, target_head="Default", directory=directory)
+    packed = PackedModel.from_module(torch.load(finished.model_path, map_location="cpu", weights_only=False))
+    return LoadedModel(packed.to_module(), name=recipe.name, sha256=packed.sha256)
+
+
+def _training_arguments(recipe: Recipe, train: list[Atoms], *, epochs: int, decay: float | None) -> dict[str, object]:
+    """Options of ``mace_run_train``."""
     e0s, _ = least_squares_per_atom(train, np.array([atoms.info["REF_energy"] for atoms in train]))
     arguments: dict[str, object] = {
         "name": "model", "seed": recipe.seed, "device": "cpu", "default_dtype": "float32",
@@ -213,8 +230,6 @@ def _fit(recipe: Recipe, train: list[Atoms], valid: list[Atoms], epochs: int, di
         "batch_size": recipe.batch_size, "valid_batch_size": 20, "max_num_epochs": epochs, "patience": epochs,
         "lr": recipe.lr, "scheduler_patience": 3, "lr_factor": 0.5, "ema": None, "ema_decay": 0.99, "plot": False,
     }  # fmt: skip
-    if recipe.lr_decay is not None:
-        arguments |= {"scheduler": "ExponentialLR", "lr_scheduler_gamma": recipe.lr_decay}
-    finished = run_training(arguments, target_head="Default", directory=directory)
-    packed = PackedModel.from_module(torch.load(finished.model_path, map_location="cpu", weights_only=False))
-    return LoadedModel(packed.to_module(), name=recipe.name, sha256=packed.sha256)
+    if decay is not None:
+        arguments |= {"scheduler": "ExponentialLR", "lr_scheduler_gamma": decay}
+    return arguments
