@@ -10,9 +10,9 @@ from pymatgen.core import Lattice, Structure
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.dynamics import MDProtocol
 from disolyte.labelling.frames import frames_from_structures
+from disolyte.labelling.label_settings import LabelSettings
 from disolyte.labelling.labels import Label, build_label_doc
 from disolyte.labelling.schema import LabelDoc
-from disolyte.labelling.tasks import LabelSettings
 from disolyte.models.schema import ModelIdentity
 from disolyte.sampling.schema import FrameBatch, SampleDoc
 from disolyte.workers.records import describe_job

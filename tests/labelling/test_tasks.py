@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
+from disolyte.labelling.label_settings import LabelSettings, task_settings
 from disolyte.labelling.labels import Failure, Label
 from disolyte.labelling.schema import RejectionKind
-from disolyte.labelling.tasks import LabelSettings, label_from_task, match_atoms, task_settings
+from disolyte.labelling.tasks import label_from_task, match_atoms
 
 SCAN = LabelSettings(functional="SCAN", encut_ev=520, ediff_ev=1e-5)
 

@@ -12,9 +12,10 @@ from pydantic import Field
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.errors import LabellingError, StoreError
 from disolyte.labelling.frames import Frames, FrameWindow, frame_structures, select_frames, to_frame_batch
+from disolyte.labelling.label_settings import LabelSettings, task_settings
 from disolyte.labelling.labels import Failure, build_label_doc, merge_label_docs, reject_frame
 from disolyte.labelling.schema import LabelDoc, Rejection, RejectionKind
-from disolyte.labelling.tasks import LabelSettings, label_frame, task_settings
+from disolyte.labelling.tasks import label_frame
 from disolyte.provenance import InputRecord, StageDoc, merge_caveats
 from disolyte.records import Record
 from disolyte.sampling.schema import FrameBatch, SampleDoc
@@ -108,13 +109,16 @@ class ChunkLabelMaker(Maker):
     name
         Name of the job.
     static_maker
-        Maker with ``make(structure)`` that returns a VASP ``TaskDoc`` or a LabelDoc.
+        Maker with ``make(structure)``, of a job or a flow, whose output is a VASP ``TaskDoc`` or a LabelDoc.
+    retry_makers
+        Makers to try, one after the other, where the one before failed.
     """
 
     role: ClassVar[Role] = Role.CPU
 
     name: str = "label chunk"
     static_maker: Maker = field(default_factory=scan_static_maker)
+    retry_makers: list[Maker] = field(default_factory=list)
 
     @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=FETCHES)
     def make(self, frames: Frames | FrameWindow) -> Response[LabelDoc]:
@@ -132,8 +136,10 @@ class ChunkLabelMaker(Maker):
         """
         batch, samples = fetch_frames(frames)
         origin = Origin.of(samples)
-        static_maker = _reports_unconverged(self.static_maker)
-        collect_maker = CollectLabelMaker(settings=_settings_of(static_maker))
+        static_maker = _reports_failures(self.static_maker)
+        collect_maker = CollectLabelMaker(
+            settings=_settings_of(static_maker), retry_makers=[_reports_failures(maker) for maker in self.retry_makers]
+        )
         jobs: list[Job | Flow] = []
         labels: list[OutputReference] = []
         chunks: list[Chunk] = []
@@ -150,23 +156,33 @@ class ChunkLabelMaker(Maker):
 
 @dataclass
 class CollectLabelMaker(Maker):
-    """Read the label of one frame from its calculation, or the reason why there is none.
+    """Read the label of one frame from its calculation; if it failed, try again or tell why there is none.
 
     Parameters
     ----------
     name
         Name of the job.
     settings
-        Settings that a VASP calculation must have used; None accepts all.
+        Settings that a VASP calculation must have used, at every attempt; None accepts all.
+    retry_makers
+        Labellers to try next, one after the other, where the calculation failed in a way that may pass.
     """
 
     role: ClassVar[Role] = Role.CPU
 
     name: str = "collect label"
     settings: LabelSettings | None = None
+    retry_makers: list[Maker] = field(default_factory=list)
 
     @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=TOLERATES)
-    def make(self, result: TaskDoc | LabelDoc | None, frames: FrameBatch, job_uuid: str, origin: Origin) -> LabelDoc:
+    def make(
+        self,
+        result: TaskDoc | LabelDoc | None,
+        frames: FrameBatch,
+        job_uuid: str,
+        origin: Origin,
+        failed_attempts: list[str] | None = None,
+    ) -> LabelDoc | Response[LabelDoc]:
         """Collect a label.
 
         Parameters
@@ -179,19 +195,32 @@ class CollectLabelMaker(Maker):
             uuid of the labeller's job.
         origin
             What the frame rests on.
+        failed_attempts
+            Reasons of the attempts before this one.
 
         Returns
         -------
-        LabelDoc
-            One label or one rejection.
+        LabelDoc or Response
+            One label or one rejection; or the next attempt in place of this job.
         """
         label = label_frame(result, frames, settings=self.settings, job=job_uuid)
+        if isinstance(label, Failure):
+            reasons = [*(failed_attempts or []), label.reason]
+            if label.kind.may_pass and self.retry_makers:
+                return self._try_again(frames, origin, reasons)
+            label = Failure(label.kind, _join_reasons(reasons))
         if isinstance(result, LabelDoc):
             method, is_surrogate = result.label_method, result.is_surrogate
         else:
             method, is_surrogate = ("none" if result is None else task_settings(result).label_method), False
         record = origin.record([result] if isinstance(result, LabelDoc) else [])
         return build_label_doc(frames, [label], label_method=method, is_surrogate=is_surrogate, record=record)
+
+    def _try_again(self, frames: FrameBatch, origin: Origin, reasons: list[str]) -> Response[LabelDoc]:
+        static_maker, *rest = self.retry_makers
+        static = static_maker.make(frame_structures(frames)[0])
+        collect = replace(self, retry_makers=rest).make(static.output, frames, static.uuid, origin, reasons)
+        return replace_current_job([static], collect, name="retry label")
 
 
 @dataclass
@@ -256,13 +285,24 @@ def _lost_frames(chunk: Chunk) -> list[Rejection]:
     return [reject_frame(frames, index, failure) for index in range(len(frames))]
 
 
+def _join_reasons(reasons: Sequence[str]) -> str:
+    if len(reasons) == 1:
+        return reasons[0]
+    return "; ".join(f"attempt {number}: {reason}" for number, reason in enumerate(reasons, start=1))
+
+
 def _settings_of(static_maker: Maker) -> LabelSettings | None:
-    """Settings that the labeller's input set promises, if it promises any."""
-    return getattr(getattr(static_maker, "input_set_generator", None), "label_settings", None)
+    """Settings that the input set of the run which makes the label promises, if it promises any."""
+    last = getattr(static_maker, "static_maker", static_maker)
+    return getattr(getattr(last, "input_set_generator", None), "label_settings", None)
 
 
-def _reports_unconverged(static_maker: Maker) -> Maker:
-    """The labeller, handing unconverged calculations on instead of raising, so that they are set aside as such."""
+def _reports_failures(static_maker: Maker) -> Maker:
+    """The labeller, handing unsuccessful calculations on instead of raising, so that they are set aside as such."""
+    last = getattr(static_maker, "static_maker", None)
+    if isinstance(last, Maker):
+        nested: dict[str, Any] = {"static_maker": _reports_failures(last)}
+        return replace(static_maker, **nested)
     kwargs = getattr(static_maker, "stop_children_kwargs", None)
     if kwargs is None or "handle_unsuccessful" in kwargs:
         return static_maker

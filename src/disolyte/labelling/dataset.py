@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from ase.io import write
 
 from disolyte.blobs import Blob
 from disolyte.errors import DatasetError
+from disolyte.labelling.consistency import measure_consistency
 from disolyte.labelling.labels import LabelledFrame, iter_labelled_frames, require_one_method
 from disolyte.labelling.quality import GateResult, QualityGate, apply_gate, fit_reference_energies
 from disolyte.labelling.schema import DatasetDoc, LabelDoc, Rejection, Split
@@ -31,6 +32,7 @@ def build_dataset(
     minimum_fraction: float,
     seed: int,
     record: dict[str, Any],
+    previous: DatasetDoc | None = None,
 ) -> DatasetDoc:
     """Check, split and write labelled frames.
 
@@ -50,6 +52,8 @@ def build_dataset(
         Seed of the split and of the order of the training frames.
     record
         ``uuid``, ``provenance`` and ``caveats`` of the document.
+    previous
+        Dataset whose families keep their split, so that a dataset which grows keeps its test set.
 
     Returns
     -------
@@ -59,13 +63,55 @@ def build_dataset(
     Raises
     ------
     DatasetError
-        If there are no labels, labels of several methods, too few that pass the gate, or too few families.
+        If there are no labels, labels of several methods, too few that pass the gate, or too few families; or if
+        forces or stresses are not derivatives of the energies.
     """
     label_method = require_one_method([document for document in labels if document.n_labelled] or labels)
     frames = [frame for document in labels for frame in iter_labelled_frames(document)]
     result = apply_gate(frames, gate)
     _require_enough(result, n_labelled=len(frames), minimum_fraction=minimum_fraction)
-    splits = split_frames(result.accepted, fractions, seed=seed)
+    consistency = measure_consistency(result.accepted) if gate.checks_consistency else None
+    if consistency is not None and consistency.problems:
+        raise DatasetError(
+            f"{'; '.join(consistency.problems)}; mend the labels (disolyte dataset import converts units, signs and "
+            "energies per atom), or set checks_consistency of the gate to False if you know better"
+        )
+    splits = split_frames(result.accepted, fractions, seed=seed, previous=previous)
+    return assemble_dataset(
+        splits,
+        label_method=label_method,
+        is_surrogate=labels[0].is_surrogate,
+        quarantine=_quarantine(labels, result),
+        record={"consistency": consistency, **record},
+    )
+
+
+def assemble_dataset(
+    splits: Mapping[Split, Sequence[LabelledFrame]],
+    *,
+    label_method: str,
+    is_surrogate: bool,
+    quarantine: list[Rejection],
+    record: dict[str, Any],
+) -> DatasetDoc:
+    """Write the frames of each split, in their order, and describe them.
+
+    Parameters
+    ----------
+    splits
+        Frames of each split.
+    label_method, is_surrogate
+        What made the labels.
+    quarantine
+        Frames set aside.
+    record
+        Other fields of the document.
+
+    Returns
+    -------
+    DatasetDoc
+        The dataset.
+    """
     blobs = {split: Blob.from_bytes(write_extxyz(splits[split])) for split in SPLITS}
     return DatasetDoc(
         train=blobs["train"],
@@ -78,18 +124,18 @@ def build_dataset(
         compositions={
             split: dict(sorted(Counter(frame.composition for frame in splits[split]).items())) for split in SPLITS
         },
-        elements=_elements(result.accepted),
+        elements=_elements([frame for split in SPLITS for frame in splits[split]]),
         reference_energies_ev=fit_reference_energies(sorted(splits["train"], key=lambda frame: frame.sort_key)),
         label_method=label_method,
-        is_surrogate=labels[0].is_surrogate,
+        is_surrogate=is_surrogate,
         dataset_sha256=_hash_dataset(blobs, label_method),
-        quarantine=_quarantine(labels, result),
+        quarantine=quarantine,
         **record,
     )
 
 
 def split_frames(
-    frames: Sequence[LabelledFrame], fractions: SplitFractions, *, seed: int
+    frames: Sequence[LabelledFrame], fractions: SplitFractions, *, seed: int, previous: DatasetDoc | None = None
 ) -> dict[Split, list[LabelledFrame]]:
     """Split frames by family.
 
@@ -101,6 +147,8 @@ def split_frames(
         Shares of validation and test.
     seed
         Seed of the split and of the shuffled order of the training frames.
+    previous
+        Dataset whose families keep their split.
 
     Returns
     -------
@@ -116,7 +164,8 @@ def split_frames(
     for frame in frames:
         members.setdefault(frame.family, []).append(frame)
     families = [Family(name, found[0].composition, len(found)) for name, found in members.items()]
-    assigned = split_families(families, fractions, seed=seed)
+    kept = {} if previous is None else {name: split for split in SPLITS for name in previous.families[split]}
+    assigned = split_families(families, fractions, seed=seed, kept=kept)
     splits: dict[Split, list[LabelledFrame]] = {split: [] for split in SPLITS}
     for frame in sorted(frames, key=lambda frame: frame.sort_key):
         splits[assigned[frame.family]].append(frame)

@@ -87,16 +87,20 @@ class LabelMaker(Maker):
     """Label all frames of a sample, in chunks that keep every document and spec small.
 
     Chunks of a batch labeller (one with the class attribute ``labels_batches``) are one job each; any other labeller
-    gets one job per frame, made by the chunk's job. A frame whose calculation fails is set aside with its reason, and
-    the rest goes on.
+    gets one job per frame, made by the chunk's job. A frame whose calculation fails is tried again, then set aside with
+    its reasons, and the rest goes on.
 
     Parameters
     ----------
     name
         Name of the job.
     static_maker
-        The labeller: :class:`SurrogateStaticMaker`, or a Maker with ``make(structure)`` that returns a VASP ``TaskDoc``
-        or a :class:`~disolyte.labelling.schema.LabelDoc`.
+        The labeller: :class:`SurrogateStaticMaker`, or a Maker with ``make(structure)``, of a job or a flow, whose
+        output is a VASP ``TaskDoc`` or a :class:`~disolyte.labelling.schema.LabelDoc`.
+    retry_makers
+        Labellers for frames whose calculation failed, tried one after the other. Their labels must have the settings
+        of ``static_maker``: for SCAN with VASP a :class:`~disolyte.labelling.vasp.ScanDoubleStaticMaker` helps where
+        convergence is the trouble. None: the labeller itself, once more; an empty list: no second attempt.
     chunk_size
         Frames in one chunk.
     minimum_fraction
@@ -107,6 +111,7 @@ class LabelMaker(Maker):
 
     name: str = "label frames"
     static_maker: Maker = field(default_factory=scan_static_maker)
+    retry_makers: list[Maker] | None = None
     chunk_size: int = 50
     minimum_fraction: float = 0.8
 
@@ -142,7 +147,8 @@ class LabelMaker(Maker):
             raise LabellingError("the sample holds no frames; look at the verdicts of its MD runs")
         maker = self.static_maker
         if not getattr(maker, "labels_batches", False):
-            maker = ChunkLabelMaker(static_maker=maker)
+            retry_makers = [maker] if self.retry_makers is None else self.retry_makers
+            maker = ChunkLabelMaker(static_maker=maker, retry_makers=retry_makers)
         jobs: list[Job | Flow] = []
         chunks: list[Chunk] = []
         for number, frames in enumerate(windows, start=1):
@@ -184,13 +190,15 @@ class DatasetMaker(Maker):
     seed: int = 0
 
     @job(data=[PAYLOAD_KEY], output_schema=DatasetDoc)
-    def make(self, labels: LabelDoc | list[LabelDoc]) -> DatasetDoc:
+    def make(self, labels: LabelDoc | list[LabelDoc], previous: DatasetDoc | None = None) -> DatasetDoc:
         """Build the dataset.
 
         Parameters
         ----------
         labels
             Labels of one method.
+        previous
+            Earlier dataset whose families keep their split: with more labels, the test set keeps its families.
 
         Returns
         -------
@@ -204,7 +212,8 @@ class DatasetMaker(Maker):
             fractions=self.fractions,
             minimum_fraction=self.minimum_fraction,
             seed=self.seed,
-            record=describe_job(documents, seed=self.seed),
+            record=describe_job(documents if previous is None else [*documents, previous], seed=self.seed),
+            previous=previous,
         )
 
 

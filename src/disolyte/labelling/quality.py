@@ -41,6 +41,9 @@ class QualityGate(Record):
         gt=0,
         description="Largest deviation from the median of the frame's family, whose atoms are the same.",
     )
+    checks_consistency: bool = Field(
+        default=True, description="Whether forces and stresses must fit the energies, as far as close frames tell."
+    )
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from enum import StrEnum
 from typing import Any, Final
 
 from pymatgen.core import Lattice
@@ -16,6 +17,22 @@ from disolyte.errors import InputError
 
 KPOINT_SPACING_PER_ANG: Final = 0.2
 """Largest distance between neighbouring k-points, Å⁻¹, the factor 2π included (VASP's KSPACING)."""
+
+
+class Functional(StrEnum):
+    """Functionals of the input set, by the names that task documents give them."""
+
+    SCAN = "SCAN"
+    R2SCAN = "r2SCAN"
+    PBE = "PBE"
+
+    @property
+    def incar(self) -> dict[str, Any]:
+        """INCAR tags that choose it; None takes a tag out."""
+        if self is Functional.PBE:
+            return {"METAGGA": None, "GGA": "PE", "LMIXTAU": None}
+        return {"METAGGA": self.value.upper(), "GGA": None}
+
 
 SCAN_INCAR: Final[dict[str, Any]] = {
     # the published protocol

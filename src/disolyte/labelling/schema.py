@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Final, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from disolyte.blobs import Blob
+from disolyte.dynamics import MDProtocol
 from disolyte.errors import DatasetError
 from disolyte.provenance import StageDoc
 from disolyte.records import Record
@@ -22,11 +23,20 @@ Split = Literal["train", "valid", "test"]
 """Names of the parts of a dataset."""
 
 
+FORCE_SLOPES: Final = (0.2, 3.0)
+STRESS_SLOPES: Final = (0.1, 5.0)
+STANDARD_ERRORS: Final = 3.0
+"""Slopes of consistent labels, and the errors that a slope may lie outside; see the module ``consistency``."""
+
+
 class RejectionKind(StrEnum):
     """Why a frame has no place in the training data."""
 
     CALCULATION_FAILED = "calculation failed"
     UNCONVERGED = "electronic steps not converged"
+    TIMED_OUT = "timed out"
+    INCOMPLETE_OUTPUT = "incomplete output"
+    DISK_FULL = "disk full"
     WRONG_SETTINGS = "wrong functional or settings"
     STRUCTURE_MISMATCH = "structure mismatch"
     NOT_FINITE = "not finite"
@@ -36,6 +46,17 @@ class RejectionKind(StrEnum):
     SHORT_DISTANCE = "short distance"
     ENERGY_OUTLIER = "energy outlier"
     DUPLICATE = "duplicate"
+
+    @property
+    def may_pass(self) -> bool:
+        """Whether the calculation itself failed, so that another attempt may succeed."""
+        return self in {
+            RejectionKind.CALCULATION_FAILED,
+            RejectionKind.UNCONVERGED,
+            RejectionKind.TIMED_OUT,
+            RejectionKind.INCOMPLETE_OUTPUT,
+            RejectionKind.DISK_FULL,
+        }
 
 
 class Rejection(Record):
@@ -87,6 +108,64 @@ class LabelDoc(StageDoc):
         return self.n_labelled + len(self.rejections)
 
 
+class AimdDoc(StageDoc):
+    """A short molecular-dynamics run with the code that makes the labels: a yardstick for MD with the trained model."""
+
+    numbers: Blob = Field(description="Atomic numbers, (n_atoms,).")
+    cell_ang: list[list[float]] = Field(description="Cell, rows are its vectors, (3, 3).")
+    positions_ang: Blob = Field(description="Unwrapped positions, float64 (n_frames, n_atoms, 3).")
+    energies_ev: Blob = Field(description="Potential energies, (n_frames,).")
+    temperatures_k: Blob = Field(description="Instantaneous temperatures, (n_frames,).")
+    frame_interval_fs: float = Field(description="Time between frames; the first one is at 0.")
+    n_steps: int = Field(description="Time steps made.")
+    protocol: MDProtocol = Field(description="The protocol asked for.")
+    verdict: str = Field(description="'completed', or why the run ended.")
+    wall_s: float = Field(description="Wall time of the run, s.")
+    n_cores: int = Field(description="Cores that it ran on.")
+    label_method: str = Field(description="What made energies and forces, as in the labels.")
+    is_surrogate: bool = Field(description="Whether that is a surrogate model and not DFT.")
+
+    @property
+    def core_seconds_per_step(self) -> float:
+        """Cost of one step, core-seconds."""
+        return self.wall_s * self.n_cores / max(1, self.n_steps)
+
+
+class LabelConsistency(Record):
+    """Slopes of the energy differences over the work of forces and stresses, between close frames of a family."""
+
+    model_config = ConfigDict(frozen=True)
+
+    n_pairs: int = Field(description="Pairs of frames closer than 1.5 Å in every coordinate of every atom.")
+    force_slope: float | None = Field(default=None, description="Slope of the forces' work; None for too few pairs.")
+    force_slope_error: float | None = Field(default=None, description="Its standard error.")
+    stress_slope: float | None = Field(
+        default=None, description="Slope of the stresses' work; None where the cells hardly differ."
+    )
+    stress_slope_error: float | None = Field(default=None, description="Its standard error.")
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong with the labels, as far as the slopes tell; empty if nothing is."""
+        checks = (
+            (self.force_slope, self.force_slope_error, FORCE_SLOPES, "forces", "atoms in another order, "),
+            (self.stress_slope, self.stress_slope_error, STRESS_SLOPES, "stresses", ""),
+        )
+        found = []
+        for slope, error, (low, high), name, more in checks:
+            if slope is None or error is None:
+                continue
+            if slope + STANDARD_ERRORS * error < low or slope - STANDARD_ERRORS * error > high:
+                guess = (
+                    "the sign is wrong" if slope < -STANDARD_ERRORS * error else f"{more}energies per atom, or a unit"
+                )
+                found.append(
+                    f"the {name} are not derivatives of the energies: slope {slope:.2g} ± {error:.1g} over "
+                    f"{self.n_pairs} pairs of frames, where {low:g} to {high:g} is right ({guess}?)"
+                )
+        return found
+
+
 class DatasetDoc(StageDoc):
     """Labelled frames that passed the quality gate, split for training.
 
@@ -112,6 +191,9 @@ class DatasetDoc(StageDoc):
     is_surrogate: bool = Field(description="Whether the labels come from a surrogate model and not from DFT.")
     dataset_sha256: str = Field(description="Hash of the three files and the label method: equal for equal content.")
     quarantine: list[Rejection] = Field(description="Frames set aside by labelling and by the quality gate, and why.")
+    consistency: LabelConsistency | None = Field(
+        default=None, description="How well forces and stresses fit the energies; None if that was not checked."
+    )
 
     @property
     def n_frames(self) -> int:

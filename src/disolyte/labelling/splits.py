@@ -42,7 +42,9 @@ class Family:
     n_frames: int
 
 
-def split_families(families: Sequence[Family], fractions: SplitFractions, *, seed: int) -> dict[str, Split]:
+def split_families(
+    families: Sequence[Family], fractions: SplitFractions, *, seed: int, kept: Mapping[str, Split] | None = None
+) -> dict[str, Split]:
     """Assign each family to one split, alike over compositions.
 
     The test set is drawn first, then the validation set. Families are taken one by one from the composition that has
@@ -58,6 +60,9 @@ def split_families(families: Sequence[Family], fractions: SplitFractions, *, see
         Wanted shares of frames.
     seed
         Seed of the draw.
+    kept
+        Splits that are settled by family, of an earlier dataset; only the other families are drawn, in the same shares
+        of their own frames.
 
     Returns
     -------
@@ -69,6 +74,10 @@ def split_families(families: Sequence[Family], fractions: SplitFractions, *, see
     DatasetError
         If there are fewer than three families.
     """
+    settled = {family.name: kept[family.name] for family in families if family.name in kept} if kept else {}
+    families = [family for family in families if family.name not in settled]
+    if set(settled.values()) == {"train", "valid", "test"} and len(families) < 3:
+        return {**settled, **dict.fromkeys((family.name for family in families), "train")}
     if len(families) < 3:
         names = ", ".join(sorted(family.name for family in families)) or "none"
         raise DatasetError(
@@ -80,7 +89,7 @@ def split_families(families: Sequence[Family], fractions: SplitFractions, *, see
     for family in families:
         totals[family.composition] += family.n_frames
     training = sorted(families, key=lambda family: _draw(seed, family.name))
-    assigned: dict[str, Split] = {}
+    assigned: dict[str, Split] = dict(settled)
     parts: tuple[tuple[Split, float, int], ...] = (("test", fractions.test, 2), ("valid", fractions.valid, 1))
     for split, fraction, n_spared in parts:
         taken = _take(training, totals, wanted=fraction * sum(totals.values()), n_spared=n_spared)

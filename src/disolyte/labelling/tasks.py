@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
 from pymatgen.core import Structure
 
 from disolyte.labelling.frames import frame_structures
+from disolyte.labelling.label_settings import LabelSettings, task_settings
 from disolyte.labelling.labels import Failure, Label, iter_labelled_frames
 from disolyte.labelling.schema import LabelDoc, RejectionKind
-from disolyte.records import Record
 from disolyte.sampling.schema import FrameBatch
 from disolyte.units import EV_PER_ANG3_PER_KBAR
 
@@ -20,23 +19,10 @@ if TYPE_CHECKING:
     from emmet.core.tasks import TaskDoc
 
 
-class LabelSettings(Record):
-    """What a VASP calculation must have used to be accepted as a label."""
-
-    model_config = ConfigDict(frozen=True)
-
-    functional: str = Field(description="``run_type`` of the task document, such as 'SCAN'.")
-    encut_ev: float = Field(description="Plane-wave cutoff, eV.")
-    ediff_ev: float = Field(description="Loosest accepted convergence of the electronic steps, eV per cell.")
-
-    @property
-    def label_method(self) -> str:
-        """Label method of calculations with these settings."""
-        return f"VASP {self.functional}, ENCUT {self.encut_ev:g} eV"
-
-
 POSITION_TOLERANCE_ANG: Final = 1e-3
 """Largest distance between an atom of the frame and its partner in the calculation."""
+
+_FAILURE_KEY: Final = "disolyte_failure"
 
 
 def label_from_task(task: TaskDoc, frame: Structure, *, settings: LabelSettings | None = None) -> Label | Failure:
@@ -61,11 +47,9 @@ def label_from_task(task: TaskDoc, frame: Structure, *, settings: LabelSettings 
         The label, or why there is none.
     """
     where = f"see {task.dir_name}"
-    if _text(task.state) != "successful":
-        return Failure(RejectionKind.UNCONVERGED, f"the calculation ended as {_text(task.state)!r}; {where}")
-    used = task_settings(task)
-    if settings is not None and not _satisfies(used, settings):
-        return Failure(RejectionKind.WRONG_SETTINGS, f"the calculation used {used}, not {settings}; {where}")
+    refusal = _refuse_task(task, settings)
+    if refusal is not None:
+        return refusal
     energy, forces, stress, structure = _last_step(task)
     if energy is None or forces is None or stress is None or structure is None:
         return Failure(RejectionKind.CALCULATION_FAILED, f"energy, forces or stress are missing; {where}")
@@ -84,6 +68,33 @@ def label_from_task(task: TaskDoc, frame: Structure, *, settings: LabelSettings 
     if not label.is_finite:
         return Failure(RejectionKind.NOT_FINITE, f"energy, forces or stress are NaN or infinite; {where}")
     return label
+
+
+def _refuse_task(task: TaskDoc, settings: LabelSettings | None) -> Failure | None:
+    """Why the calculation as a whole is no label, if it is none."""
+    reported = reported_failure(task)
+    if reported is not None:
+        return reported
+    where = f"see {task.dir_name}"
+    if _text(task.state) != "successful":
+        return Failure(RejectionKind.UNCONVERGED, f"the calculation ended as {_text(task.state)!r}; {where}")
+    differences = [] if settings is None else task_settings(task).differences(settings)
+    if differences:
+        return Failure(RejectionKind.WRONG_SETTINGS, f"the calculation used {', '.join(differences)}; {where}")
+    return None
+
+
+def failed_task_fields(failure: Failure) -> dict[str, Any]:
+    """Fields of the task document of a run that failed; :func:`reported_failure` reads them."""
+    # emmet cannot read a document without calcs_reversed back
+    said = {_FAILURE_KEY: {"kind": failure.kind.value, "reason": failure.reason}}
+    return {"state": "error", "calcs_reversed": [], "additional_json": said}
+
+
+def reported_failure(task: TaskDoc) -> Failure | None:
+    """Failure that the task document of a run that failed tells of, if it does."""
+    said = (getattr(task, "additional_json", None) or {}).get(_FAILURE_KEY)
+    return None if said is None else Failure(RejectionKind(said["kind"]), said["reason"])
 
 
 def label_from_doc(document: LabelDoc, frame: Structure) -> Label | Failure:
@@ -132,24 +143,6 @@ def label_frame(
     if isinstance(result, LabelDoc):
         return label_from_doc(result, frame)
     return label_from_task(result, frame, settings=settings)
-
-
-def task_settings(task: TaskDoc) -> LabelSettings:
-    """Settings that a VASP calculation used; NaN where the document does not say."""
-    incar = dict(getattr(task.input, "incar", None) or {})
-    return LabelSettings(
-        functional=_text(task.run_type),
-        encut_ev=float(incar.get("ENCUT", "nan")),
-        ediff_ev=float(incar.get("EDIFF", "nan")),
-    )
-
-
-def _satisfies(used: LabelSettings, wanted: LabelSettings) -> bool:
-    return (
-        used.functional == wanted.functional
-        and abs(used.encut_ev - wanted.encut_ev) < 1e-6
-        and used.ediff_ev <= wanted.ediff_ev * (1 + 1e-6)
-    )
 
 
 def match_atoms(frame: Structure, other: Structure) -> NDArray[np.int64] | None:

@@ -1,0 +1,295 @@
+"""Datasets and labels as files: extended xyz out and in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from ase import Atoms, units
+from ase.io import read
+from numpy.typing import NDArray
+from pydantic import ConfigDict, Field, ValidationError
+
+from disolyte.blobs import Blob
+from disolyte.errors import DatasetError, InputError
+from disolyte.labelling.dataset import SPLITS, assemble_dataset
+from disolyte.labelling.labels import Failure, Label, LabelledFrame, build_label_doc
+from disolyte.labelling.schema import DatasetDoc, LabelDoc, RejectionKind
+from disolyte.records import Record
+from disolyte.sampling.schema import FrameBatch
+
+MANIFEST: Final = "dataset.json"
+METHOD_KEYS: Final = ("label_method", "functional", "xc", "run_type")
+"""Names in a frame's ``info`` that say what made its label."""
+
+
+class EnergyUnit(StrEnum):
+    """Units of energies in files; forces are in the same per Å, or per bohr for the atomic units."""
+
+    EV = "eV"
+    HARTREE = "Ha"
+    RYDBERG = "Ry"
+    KCAL_PER_MOL = "kcal/mol"
+    KJ_PER_MOL = "kJ/mol"
+
+    @property
+    def ev(self) -> float:
+        """The unit in eV."""
+        table = {"eV": 1.0, "Ha": units.Hartree, "Ry": units.Rydberg}
+        return table.get(self.value) or {"kcal/mol": units.kcal / units.mol, "kJ/mol": units.kJ / units.mol}[self.value]
+
+    @property
+    def length_ang(self) -> float:
+        """Length that forces in this unit go with, Å."""
+        return units.Bohr if self in {EnergyUnit.HARTREE, EnergyUnit.RYDBERG} else 1.0
+
+
+class StressUnit(StrEnum):
+    """Units of stresses in files."""
+
+    EV_PER_ANG3 = "eV/A^3"
+    GPA = "GPa"
+    KBAR = "kbar"
+
+    @property
+    def ev_per_ang3(self) -> float:
+        """The unit in eV/Å³."""
+        return {"eV/A^3": 1.0, "GPa": units.GPa, "kbar": 0.1 * units.GPa}[self.value]
+
+
+_Unit = TypeVar("_Unit", EnergyUnit, StressUnit)
+
+
+class LabelKeys(Record):
+    """How labels are written in somebody's extended-xyz file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    energy: str = Field(default="REF_energy", description="Name of the total energy in a frame's info.")
+    forces: str = Field(default="REF_forces", description="Name of the forces in a frame's arrays.")
+    stress: str = Field(default="REF_stress", description="Name of the stress in a frame's info.")
+    energy_unit: EnergyUnit = Field(default=EnergyUnit.EV, description="Unit of the energy.")
+    stress_unit: StressUnit = Field(default=StressUnit.EV_PER_ANG3, description="Unit of the stress.")
+    stress_is_pressure: bool = Field(
+        default=False, description="Whether stress is positive under compression, as VASP prints it."
+    )
+    energy_per_atom: bool = Field(default=False, description="Whether energies are per atom instead of per cell.")
+
+
+def parse_units(energy: str, stress: str) -> tuple[EnergyUnit, StressUnit]:
+    """Units by name, capital letters or not.
+
+    Raises
+    ------
+    InputError
+        If there is no such unit.
+    """
+    return _unit(EnergyUnit, energy), _unit(StressUnit, stress)
+
+
+def write_dataset(dataset: DatasetDoc, directory: Path | str) -> list[Path]:
+    """Write ``train.xyz``, ``valid.xyz``, ``test.xyz`` and ``dataset.json``; :func:`read_dataset` reads them back.
+
+    Parameters
+    ----------
+    dataset
+        The dataset.
+    directory
+        Folder, made if there is none.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    files = list(dataset.write(directory).values())
+    manifest = dataset.model_dump(mode="json", exclude={"train", "valid", "test"})
+    file = Path(directory) / MANIFEST
+    file.write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return [*files, file]
+
+
+def read_dataset(directory: Path | str) -> DatasetDoc:
+    """Read what :func:`write_dataset` wrote: the same dataset, of the same hash.
+
+    Raises
+    ------
+    DatasetError
+        If files are missing or do not match the recorded hash.
+    """
+    directory = Path(directory)
+    try:
+        manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+        contents = {split: (directory / f"{split}.xyz").read_bytes() for split in SPLITS}
+    except (OSError, ValueError) as error:
+        raise DatasetError(
+            f"{directory} holds no exported dataset ({error}); it needs {MANIFEST} and one .xyz file per split"
+        ) from error
+    blobs = {split: Blob.from_bytes(content) for split, content in contents.items()}
+    try:
+        recorded = DatasetDoc.model_validate({**manifest, **blobs})
+    except ValidationError as error:
+        raise DatasetError(f"{directory / MANIFEST} is no dataset: {str(error).splitlines()[2].strip()}") from error
+    splits = {split: read_labelled_frames([directory / f"{split}.xyz"]) for split in SPLITS}
+    labelled = {split: [frame for frame, _ in found] for split, found in splits.items()}
+    dataset = assemble_dataset(
+        labelled,
+        label_method=recorded.label_method,
+        is_surrogate=recorded.is_surrogate,
+        quarantine=recorded.quarantine,
+        record={name: getattr(recorded, name) for name in ("uuid", "caveats", "provenance", "consistency")},
+    )
+    if dataset.dataset_sha256 != recorded.dataset_sha256:
+        raise DatasetError(
+            f"the files in {directory} are not the exported ones: their hash is {dataset.dataset_sha256[:12]}…, "
+            f"recorded is {recorded.dataset_sha256[:12]}…; export again, or import them as labels of your own"
+        )
+    return dataset
+
+
+def read_labels(
+    files: Sequence[Path], keys: LabelKeys, *, label_method: str | None, record: dict[str, Any]
+) -> list[LabelDoc]:
+    """Read labels that somebody made.
+
+    Parameters
+    ----------
+    files
+        Extended-xyz files. A frame's ``info`` may hold ``family`` (else each file with each composition is one),
+        ``composition``, ``md_step``, and what made the label.
+    keys
+        Names, units and signs.
+    label_method
+        What made the labels; None if the frames say so.
+    record
+        ``uuid``, ``provenance`` and ``caveats`` of the documents.
+
+    Returns
+    -------
+    list of LabelDoc
+        One document per method; frames with labels that are no numbers are among the rejections.
+
+    Raises
+    ------
+    DatasetError
+        If a file is missing, empty, or no extended xyz; if a frame lacks a label or its cell; or if nothing says what
+        made the labels.
+    """
+    found = read_labelled_frames(files, keys)
+    by_method: dict[str, list[LabelledFrame]] = {}
+    for frame, said in found:
+        if said is None and label_method is None:
+            raise DatasetError(
+                "nothing says what made the labels; state code, functional and cutoff, e.g. 'VASP SCAN, ENCUT 520 eV'"
+            )
+        if said is not None and label_method is not None and said.lower() not in label_method.lower():
+            raise DatasetError(f"a frame says that its label is {said!r}, but {label_method!r} was stated")
+        by_method.setdefault(label_method or str(said), []).append(frame)
+    return [_to_document(frames, method, record) for method, frames in by_method.items()]
+
+
+def read_labelled_frames(
+    files: Iterable[Path], keys: LabelKeys | None = None
+) -> list[tuple[LabelledFrame, str | None]]:
+    """Read frames with their labels and, where they say so, what made them.
+
+    Raises
+    ------
+    DatasetError
+        See :func:`read_labels`.
+    """
+    return [
+        _to_labelled_frame(atoms, keys or LabelKeys(), file, index)
+        for file in files
+        for index, atoms in enumerate(_read_file(Path(file)))
+    ]
+
+
+def _unit(known: type[_Unit], name: str) -> _Unit:
+    for unit in known:
+        if unit.lower() == name.lower():
+            return unit
+    raise InputError(f"unit {name!r} is unknown; give one of: {', '.join(known)}")
+
+
+def _read_file(file: Path) -> list[Atoms]:
+    try:
+        frames = list(read(file, index=":", format="extxyz"))
+    except Exception as error:
+        # ASE's reader raises errors of all kinds on files that are no extended xyz
+        raise DatasetError(f"{file} cannot be read as extended xyz ({type(error).__name__}: {error})") from error
+    if not frames:
+        raise DatasetError(f"{file} holds no frames")
+    return frames
+
+
+def _to_labelled_frame(atoms: Atoms, keys: LabelKeys, file: Path, index: int) -> tuple[LabelledFrame, str | None]:
+    where = f"frame {index} of {file}"
+    energy, forces, stress = _find_labels(atoms, keys, where)
+    if not atoms.pbc.all() or abs(np.linalg.det(np.array(atoms.cell))) < 1e-6:
+        raise DatasetError(f"{where} has no cell that is periodic in three directions; write Lattice and pbc='T T T'")
+    formula = atoms.get_chemical_formula(mode="hill", empirical=True)
+    energy_ev = float(energy) * keys.energy_unit.ev * (len(atoms) if keys.energy_per_atom else 1)
+    label = Label(
+        energy_ev=energy_ev,
+        forces_ev_per_ang=np.asarray(forces, dtype=float) * keys.energy_unit.ev / keys.energy_unit.length_ang,
+        stress_ev_per_ang3=_full(stress, where) * keys.stress_unit.ev_per_ang3 * (-1 if keys.stress_is_pressure else 1),
+    )
+    said = next((str(atoms.info[name]) for name in METHOD_KEYS if name in atoms.info), None)
+    composition = str(atoms.info.get("composition", formula))
+    return (
+        LabelledFrame(
+            numbers=atoms.numbers.astype(np.int64),
+            positions_ang=atoms.get_positions(),
+            cell_ang=np.array(atoms.cell),
+            label=label,
+            family=str(atoms.info.get("family", f"{file.stem}-{composition}")),
+            composition=composition,
+            md_step=int(atoms.info.get("md_step", index)),
+        ),
+        said,
+    )
+
+
+def _find_labels(atoms: Atoms, keys: LabelKeys, where: str) -> tuple[Any, Any, Any]:
+    """Labels under their names, or where ASE's reader puts those called energy, forces and stress."""
+    results = {} if atoms.calc is None else atoms.calc.results
+    places = (
+        ("energy", keys.energy, atoms.info), ("forces", keys.forces, atoms.arrays), ("stress", keys.stress, atoms.info)
+    )  # fmt: skip
+    found = []
+    for quantity, name, place in places:
+        value = place.get(name, results.get(quantity) if name == quantity else None)
+        if value is None:
+            there = sorted({*atoms.info, *atoms.arrays, *results} - {"numbers", "positions"})
+            raise DatasetError(f"{where} has no {quantity} under {name!r}; it holds: {', '.join(there) or 'nothing'}")
+        found.append(value)
+    if np.shape(found[1]) != (len(atoms), 3):
+        raise DatasetError(f"{where}: forces have shape {np.shape(found[1])}, not ({len(atoms)}, 3)")
+    return found[0], found[1], found[2]
+
+
+def _full(stress: Any, where: str) -> NDArray[np.float64]:
+    """Stress as (3, 3), from that or from Voigt's xx, yy, zz, yz, xz, xy."""
+    array = np.asarray(stress, dtype=float)
+    if array.size == 6:
+        xx, yy, zz, yz, xz, xy = array.ravel()
+        return np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]])
+    if array.size != 9:
+        raise DatasetError(f"{where}: the stress has {array.size} numbers; write 9, or 6 in Voigt's order")
+    return array.reshape(3, 3)
+
+
+def _to_document(frames: Sequence[LabelledFrame], label_method: str, record: dict[str, Any]) -> LabelDoc:
+    atoms = []
+    for frame in frames:
+        atoms.append(Atoms(frame.numbers, frame.positions_ang, cell=frame.cell_ang, pbc=True))
+        atoms[-1].info = {"family": frame.family, "composition": frame.composition, "md_step": frame.md_step}
+    broken = Failure(RejectionKind.NOT_FINITE, "energy, forces or stress in the file are NaN or infinite")
+    results = [frame.label if frame.label.is_finite else broken for frame in frames]
+    batch = FrameBatch.from_atoms(atoms)
+    return build_label_doc(batch, results, label_method=label_method, is_surrogate=False, record=record)
