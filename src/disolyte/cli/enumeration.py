@@ -91,7 +91,7 @@ def enumerate_(
     try:
         from disolyte.enumeration.files import write_orderings
 
-        space = _open_space(file, supercell, symprec, round_, pool, _parse_charges(oxidation or []))
+        space = _open_space(file, supercell, symprec, round_, pool, parse_charges(oxidation or []))
         result = _describe(space, file)
         ranked = space.lowest_energy(lowest, seed=seed)
         files = write_orderings(space, ranked, out)
@@ -137,7 +137,14 @@ def parse_supercell_text(text: str) -> list[int]:
     return [int(part) for part in parts]
 
 
-def _parse_charges(entries: list[str]) -> dict[str, float]:
+def parse_charges(entries: list[str]) -> dict[str, float]:
+    """Charges from ``["Li=1", "S=-2"]``.
+
+    Raises
+    ------
+    InputError
+        If an entry is no species and number.
+    """
     charges = {}
     for entry in entries:
         name, _, value = entry.partition("=")

@@ -19,8 +19,8 @@ from disolyte.errors import InputError, WorkerError
 from disolyte.flows import DisorderedElectrolyteFlowMaker
 from disolyte.flows.costs import BASIS, Plan, set_device
 from disolyte.flows.quickstart import quickstart_flow_maker, quickstart_system
-from disolyte.systems import DisorderedSystem, get_system
-from disolyte.workers.folder import RunFolder, read_fworker, read_yaml
+from disolyte.systems import DisorderedSystem, load_system
+from disolyte.workers.folder import RunFolder, read_fworker
 from disolyte.workers.roles import Role
 from disolyte.workers.routing import assign_workers
 
@@ -95,24 +95,6 @@ class Task:
             kept = [formula for formula in maker.diffusion_formulas if formula in formulas]
             maker.diffusion_formulas = kept or None
         return maker.make(system), system
-
-
-def load_system(text: str, *, mobile_ion: str = "Li") -> DisorderedSystem:
-    """System of a key, a YAML description, or a structure file with partial occupancies.
-
-    Raises
-    ------
-    InputError
-        If it is neither a known key nor an existing file.
-    """
-    path = Path(text).expanduser()
-    if not path.is_file():
-        if path.suffix:
-            raise InputError(f"there is no file {path}")
-        return get_system(text)
-    if path.suffix.lower() in {".yaml", ".yml"}:
-        return DisorderedSystem(**read_yaml(path))
-    return DisorderedSystem.from_disordered_structure(path, mobile_ion=mobile_ion, key=path.stem)
 
 
 def load_maker(file: Path) -> DisorderedElectrolyteFlowMaker:

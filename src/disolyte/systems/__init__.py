@@ -4,7 +4,7 @@ Consumes parent structures (shipped, or the user's own); produces :class:`Disord
 :func:`disordered_structure`, one disordered structure per grid point.
 """
 
-from disolyte.systems.library import available_systems, get_system
+from disolyte.systems.library import available_systems, get_system, load_system
 from disolyte.systems.schema import DisorderedSystem, GridPoint
 from disolyte.systems.structures import WyckoffSite, disordered_structure, parent_structure, reduce_cell
 
@@ -15,6 +15,7 @@ __all__ = [
     "available_systems",
     "disordered_structure",
     "get_system",
+    "load_system",
     "parent_structure",
     "reduce_cell",
 ]

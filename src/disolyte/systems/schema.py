@@ -169,7 +169,7 @@ class DisorderedSystem(CompositionGrid):
     @property
     def elements(self) -> list[str]:
         """All elements, in the order in which formulas name them."""
-        return list(dict.fromkeys(element for _, species in self._sublattices() for element in species))
+        return list(dict.fromkeys(element for _, species in self.sublattices() for element in species))
 
     def points(self) -> list[GridPoint]:
         """Compositions of the grid that meet the constraints.
@@ -265,7 +265,7 @@ class DisorderedSystem(CompositionGrid):
             If an occupancy or their sum leaves [0, 1]; it names the sublattice and the value.
         """
         resolved: dict[str, dict[str, float]] = {}
-        for label, species in self._sublattices():
+        for label, species in self.sublattices():
             values = {
                 element: self._evaluate(label, element, expression, coordinates)
                 for element, expression in species.items()
@@ -304,7 +304,7 @@ class DisorderedSystem(CompositionGrid):
             error.at("occupancies", label, element)
             raise
 
-    def _sublattices(self) -> list[tuple[str, dict[str, str]]]:
+    def sublattices(self) -> list[tuple[str, dict[str, str]]]:
         """Occupancy expressions of every sublattice, ordered ones too, in the order of the parent's sites."""
         first = dict(zip(reversed(self.labels), reversed(self.parents[0]), strict=True))
         return [

@@ -6,15 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
+import spglib
 from numpy.typing import ArrayLike
 from pymatgen.core import Lattice, Species, Structure
+from spglib import SpglibDataset
 
 from disolyte.errors import OxidationStateError, StructureError
 from disolyte.systems.exclusions import find_exclusions
+from disolyte.systems.formulas import element_symbol
 from disolyte.systems.schema import DisorderedSystem, GridPoint
 
 COINCIDENCE_ANG: Final = 1e-3
 """Distance below which two sites are the same."""
+
+SYMMETRY_TOLERANCE_ANG: Final = 1e-4
+"""Distance within which sites of parent structures are equivalent."""
 
 
 class WyckoffSite(NamedTuple):
@@ -91,6 +97,30 @@ def reduce_cell(structure: Structure, vectors: ArrayLike) -> Structure:
         coordinates[kept] % 1.0,
         site_properties={"sublattice": [labels[index] for index in kept]},
     )
+
+
+def find_symmetry(structure: Structure) -> SpglibDataset:
+    """Symmetry of a parent structure, its sites told apart by sublattice and element.
+
+    Parameters
+    ----------
+    structure
+        Parent structure, with the site property ``sublattice``.
+
+    Raises
+    ------
+    StructureError
+        If the sites have no symmetry that fits together.
+    """
+    numbers: dict[tuple[str, str], int] = {}
+    labels = structure.site_properties["sublattice"]
+    keys = [(label, element_symbol(site.specie)) for label, site in zip(labels, structure, strict=True)]
+    kinds = [numbers.setdefault(key, len(numbers)) for key in keys]
+    cell = (structure.lattice.matrix.tolist(), structure.frac_coords.tolist(), kinds)
+    dataset = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_TOLERANCE_ANG)
+    if dataset is None:
+        raise StructureError(f"no symmetry of {structure.formula} fits together within {SYMMETRY_TOLERANCE_ANG} Å")
+    return dataset
 
 
 def disordered_structure(system: DisorderedSystem, point: GridPoint) -> Structure:

@@ -8,17 +8,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import spglib
 from pymatgen.core import Structure
 
 from disolyte.systems.formulas import element_symbol
 from disolyte.systems.schema import DisorderedSystem
-from disolyte.systems.structures import COINCIDENCE_ANG, WyckoffSite, parent_structure
+from disolyte.systems.structures import COINCIDENCE_ANG, WyckoffSite, find_symmetry, parent_structure
 
 DECIMALS: Final = 8
 """Decimals of lattice parameters and coordinates."""
-
-_SYMMETRY_TOLERANCE_ANG: Final = 1e-4
 
 
 def write_system(system: DisorderedSystem, path: Path) -> None:
@@ -69,18 +66,13 @@ def _to_positions(structure: Structure) -> dict[str, Any]:
         WyckoffSite(label, element_symbol(site.specie), (float(x), float(y), float(z)))
         for label, site, (x, y, z) in zip(labels, structure, structure.frac_coords.round(DECIMALS), strict=True)
     ]
-    numbers: dict[tuple[str, str], int] = {}
-    kinds = [numbers.setdefault(site[:2], len(numbers)) for site in sites]
-    dataset = spglib.get_symmetry_dataset(
-        (structure.lattice.matrix.tolist(), structure.frac_coords.tolist(), kinds), symprec=_SYMMETRY_TOLERANCE_ANG
-    )
+    symmetry = find_symmetry(structure)
+    first = [site for index, site in enumerate(sites) if symmetry.equivalent_atoms[index] == index]
     group: int | str = 1
-    if dataset is not None:
-        first = [site for index, site in enumerate(sites) if dataset.equivalent_atoms[index] == index]
-        for candidate in (int(dataset.number), f"{dataset.international}:R"):
-            if _makes_same_crystal(candidate, lattice, first, structure):
-                group, sites = candidate, first
-                break
+    for candidate in (int(symmetry.number), f"{symmetry.international}:R"):
+        if _makes_same_crystal(candidate, lattice, first, structure):
+            group, sites = candidate, first
+            break
     return {
         "space_group": group,
         "lattice": [_short(value) for value in lattice],
