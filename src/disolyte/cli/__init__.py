@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from disolyte.cli import campaigns, dataset, enumeration, findings, quickstart
+from disolyte.cli import campaigns, dataset, enumeration, findings, quickstart, systems
 
 app = typer.Typer(
     name="disolyte",
@@ -17,4 +17,5 @@ quickstart.register(app)
 campaigns.register(app)
 findings.register(app)
 enumeration.register(app)
+systems.register(app)
 dataset.register(app)
