@@ -20,6 +20,8 @@ _HOMES: Final = {
     "disolyte.models.schema": ("ModelDoc",),
     "disolyte.thermodynamics.makers": ("HullSelectionMaker", "PhaseDiagramMaker", "RankingMaker"),
     "disolyte.thermodynamics.schema": ("PhaseDiagramDoc", "RankedEnergiesDoc", "SelectionDoc"),
+    "disolyte.thermodynamics.montecarlo.makers": ("MonteCarloMaker",),
+    "disolyte.thermodynamics.montecarlo.schema": ("MonteCarloDoc",),
     "disolyte.sampling.makers": ("MaceMDSamplerMaker",),
     "disolyte.sampling.schema": ("SampleDoc",),
     "disolyte.labelling.makers": ("DatasetMaker", "LabelMaker", "SurrogateStaticMaker"),

@@ -19,8 +19,8 @@ from disolyte.thermodynamics import (
     SelectionDoc,
 )
 from disolyte.thermodynamics.candidates import gather_candidates, pick_structures
-from disolyte.thermodynamics.makers import HullSelectionMaker, PhaseDiagramMaker, RankingMaker
 from disolyte.thermodynamics.energies import to_atoms
+from disolyte.thermodynamics.makers import HullSelectionMaker, PhaseDiagramMaker, RankingMaker
 
 SMALL = ModelSource(name="disolyte-small")
 FORMULAS = ["Li3InCl6", "Li3InBr6", "Li3YBr6", "Li3In0.5Y0.5Br6"]

@@ -5,6 +5,8 @@ caveats says so below its axes.
 """
 
 from disolyte.plots.hull import plot_formation_energy, plot_hull, plot_ternary_map
+from disolyte.plots.lattice import plot_lattice_constants
+from disolyte.plots.monte_carlo import plot_monte_carlo
 from disolyte.plots.style import pretty_formula
 from disolyte.plots.training import plot_parity, plot_training
 from disolyte.plots.transport import TransportQuantity, plot_arrhenius, plot_msd
@@ -14,6 +16,8 @@ __all__ = [
     "plot_arrhenius",
     "plot_formation_energy",
     "plot_hull",
+    "plot_lattice_constants",
+    "plot_monte_carlo",
     "plot_msd",
     "plot_parity",
     "plot_ternary_map",

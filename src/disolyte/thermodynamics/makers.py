@@ -36,6 +36,7 @@ from disolyte.thermodynamics.schema import (
     RelaxationProtocol,
     SelectionDoc,
 )
+from disolyte.thermodynamics.selection import check_temperature
 from disolyte.workers.records import describe_job
 from disolyte.workers.roles import Role
 
@@ -142,6 +143,10 @@ class HullSelectionMaker(Maker):
     n_select: int = 84
     seed: int = 0
     role: ClassVar[Role] = Role.CPU
+
+    def __post_init__(self) -> None:
+        """Refuse a temperature that is not positive before there is a job."""
+        check_temperature(self.temperature_k, "the selection")
 
     @job(data=[PAYLOAD_KEY], output_schema=SelectionDoc)
     def make(self, rankings: list[RankedEnergiesDoc], end_members: list[str]) -> SelectionDoc:

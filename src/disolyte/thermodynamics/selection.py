@@ -97,9 +97,20 @@ def draw_structures(
     return sorted(int(index) for index in np.argsort(-keys, kind="stable")[:n_taken])
 
 
-def _log_weights(e_hull_ev_per_fu: ArrayLike, temperature_k: float) -> NDArray[np.float64]:
+def check_temperature(temperature_k: float, purpose: str) -> None:
+    """Refuse a temperature that is not positive.
+
+    Raises
+    ------
+    InputError
+        Naming the purpose and the value.
+    """
     if not (math.isfinite(temperature_k) and temperature_k > 0):
-        raise InputError(f"the temperature of the selection is {temperature_k} K; it must be positive")
+        raise InputError(f"the temperature of {purpose} is {temperature_k} K; it must be positive")
+
+
+def _log_weights(e_hull_ev_per_fu: ArrayLike, temperature_k: float) -> NDArray[np.float64]:
+    check_temperature(temperature_k, "the selection")
     energies = np.asarray(e_hull_ev_per_fu, dtype=float)
     bad = np.flatnonzero(~np.isfinite(energies))
     if bad.size:
