@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pymatgen.core import Lattice, Structure
 
-from disolyte.errors import CompositionError, OxidationStateError, StructureError
+from disolyte.errors import CompositionError, InputError, OxidationStateError, StructureError
 from disolyte.systems import DisorderedSystem, WyckoffSite, disordered_structure, parent_structure
 
 STATES = {"Na": 1, "K": 1, "Cl": -1}
@@ -72,6 +72,47 @@ def test_parts_that_do_not_fit(changes, error, message):
 def test_end_members_that_do_not_span():
     with pytest.raises(CompositionError, match="do not span"):
         binary(end_members=[{"x": 0.0}, {"x": 0.0}]).fractions({"x": 0.5})
+
+
+def test_compositions_outside_the_end_members():
+    with pytest.raises(CompositionError, match=r"KCl of 'salt' is no mixture.*share -1 of NaCl"):
+        binary(end_members=[{"x": 0.0}, {"x": 0.5}]).check()
+
+
+def test_one_composition_has_no_axes():
+    system = binary(occupancies={"A": {"Na": "1/2", "K": "1/2"}}, grid=[{}], end_members=[{}])
+    system.check()
+    (point,) = system.points()
+    assert system.axes == []
+    assert point.coordinates == {}
+    assert system.fractions({}) == [1.0]
+    assert system.end_member_points() == [point]
+    with pytest.raises(CompositionError, match="do not span"):
+        binary(occupancies={"A": {"Na": "1"}}, grid=[{}], end_members=[{}, {}]).check()
+
+
+def test_empty_composition():
+    nothing = {"A": {"Na": "x"}, "B": {"Cl": "x"}}
+    with pytest.raises(CompositionError, match="is empty: all occupancies are 0"):
+        binary(occupancies=nothing).points()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "message", "place"),
+    [
+        ({"grid": [{"x": float("nan")}]}, InputError, "finite number", ("grid", 0, "x")),
+        ({"grid": []}, InputError, "at least 1", ("grid",)),
+        ({"formula_units_per_cell": 0}, InputError, "greater than or equal to 1", ("formula_units_per_cell",)),
+        ({"supercells": []}, InputError, "no supercell", ("supercells",)),
+        ({"supercells": [(1, 1, 0)]}, InputError, r"\[1, 1, 0\]", ("supercells", 0)),
+        ({"occupancies": {"A": {"Na": "1-x", "Xy": "x"}}}, CompositionError, "'Xy'", ("occupancies", "A", "Xy")),
+        ({"mobile_ion": "Li"}, CompositionError, "'Li'", ("mobile_ion",)),
+    ],
+)
+def test_errors_know_their_field(changes, error, message, place):
+    with pytest.raises(error, match=message) as caught:
+        binary(**changes)
+    assert caught.value.field_path == place
 
 
 def test_grid_without_a_composition():

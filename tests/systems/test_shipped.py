@@ -13,6 +13,7 @@ from disolyte.enumeration import EnumerationDoc, OrderingSpace
 from disolyte.enumeration.holding import find_holding_spaces
 from disolyte.enumeration.makers import EnumerationMaker
 from disolyte.systems import available_systems, disordered_structure, get_system
+from disolyte.systems.structures import find_symmetry
 
 # Compositions, space group, formula units, largest number of atoms in the smallest cell that holds a composition.
 EXPECTED = {
@@ -161,16 +162,21 @@ def test_cells_that_hold_it(key, formula):
     assert smallest.occupancy_changes == []
 
 
-def test_sodium_counts_of_the_primitive_and_the_hexagonal_cell():
-    """The primitive cell of the parent is that of the rhombohedral lattice, and three make the hexagonal one."""
-    system = get_system("nasicon")
-    structure = disordered_structure(system, system.point("Na3Zr2Si2PO12"))
-    hexagonal = OrderingSpace.from_structure(structure, [[1, -1, 0], [0, 1, -1], [1, 1, 1]])
-    lattice = Structure.from_dict(structure.as_dict()).lattice.matrix
-    lengths = np.linalg.norm(np.array([[1, -1, 0], [0, 1, -1], [1, 1, 1]]) @ lattice, axis=1)
-    assert lengths[0] == pytest.approx(lengths[1])
-    assert lengths == pytest.approx([9.06, 9.06, 22.4], abs=0.15)
-    assert hexagonal.n_formula_units("Na3Zr2Si2PO12") == pytest.approx(6)
+def test_known_counts_of_nasicon():
+    """Counts of Na(1) full, Na(2) two thirds full, Si:P 1:2, in the primitive, a doubled and the hexagonal cell."""
+    parent = get_system("nasicon").parents[0].copy()
+    sites = find_symmetry(parent).equivalent_atoms
+    labels = np.array(parent.site_properties["sublattice"], dtype=object)
+    first, second = dict.fromkeys(sites[labels == "Na"].tolist())
+    labels[(labels == "Na") & (sites == second)] = "Na2"
+    assert [int((sites == orbit).sum()) for orbit in (first, second)] == [2, 6]
+    species = {"Na": "Na", "Na2": {"Na": 2 / 3}, "Zr": "Zr", "T": {"Si": 1 / 3, "P": 2 / 3}, "O": "O"}
+    structure = Structure(parent.lattice, [species[label] for label in labels], parent.frac_coords)
+    hexagonal = [[1, -1, 0], [0, 1, -1], [1, 1, 1]]
+    counts = [OrderingSpace.from_structure(structure, cell).n_distinct for cell in (1, (2, 1, 1), hexagonal)]
+    assert counts == [24, 30771, 9575829]
+    lengths = np.linalg.norm(np.array(hexagonal) @ parent.lattice.matrix, axis=1)
+    assert lengths == pytest.approx([8.8043, 8.8043, 22.7585], abs=1e-4)
 
 
 def test_ordered_end_member_has_one_ordering(job_store):
