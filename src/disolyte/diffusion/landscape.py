@@ -22,7 +22,7 @@ RIPPLE_KT: Final = 1.0
 MIN_SHARE: Final = 2e-3
 """Least number of ions, in the mean over time, that make a basin a site."""
 
-_NEIGHBOURS: Final = [step for step in product((-1, 0, 1), repeat=3) if any(step)]
+_NEIGHBOURS: Final = [(a, b, c) for a, b, c in product((-1, 0, 1), repeat=3) if a or b or c]
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +81,8 @@ class Landscape:
 
 def find_basins(density_per_ang3: NDArray[np.float64]) -> Landscape:
     """Divide a density (n_a, n_b, n_c) into the basins of all its maxima."""
-    dims = density_per_ang3.shape
+    n_a, n_b, n_c = density_per_ang3.shape
+    dims = (n_a, n_b, n_c)
     density = density_per_ang3.ravel()
     rank = np.empty(density.size, dtype=np.intp)
     rank[np.argsort(density, kind="stable")] = np.arange(density.size)
@@ -115,7 +116,7 @@ def _with_saddles(
     image: NDArray[np.intp],
     peaks: NDArray[np.intp],
     density: NDArray[np.float64],
-    dims: tuple[int, ...],
+    dims: tuple[int, int, int],
 ) -> Landscape:
     """Find the highest point of each border."""
     rows = []
@@ -135,7 +136,7 @@ def _with_saddles(
     table = table[np.argsort(-density[table[:, 5]], kind="stable")]
     _, first = np.unique(table[:, :5], axis=0, return_index=True)
     table = table[np.sort(first)]
-    return Landscape(basin, image, peaks, density, table[:, :2], table[:, 2:5], table[:, 5], tuple(dims))
+    return Landscape(basin, image, peaks, density, table[:, :2], table[:, 2:5], table[:, 5], dims)
 
 
 def merge_basins(

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import ClassVar
 
 from ase import Atoms
-from jobflow import Flow, Maker, job
+from jobflow import Flow, Job, Maker, job
 from pymatgen.core import Structure
 
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.diffusion.gates import TrustGates
 from disolyte.diffusion.lengthening import run_to_target
+from disolyte.diffusion.pathways import describe_mechanism
 from disolyte.diffusion.schedule import MDSchedule, MobileIon
-from disolyte.diffusion.schema import DiffusionMDDoc, TransportDoc
+from disolyte.diffusion.schema import DiffusionMDDoc, MechanismDoc, TransportDoc
 from disolyte.diffusion.simulation import build_supercell, check_request, collect_run, meets_target
 from disolyte.diffusion.summary import TableTemperatures, summarise_transport
 from disolyte.dynamics import Engine, MDProtocol, MDRun, Watchdog, run_md
@@ -172,6 +173,48 @@ class TransportMaker(Maker):
 
 
 @dataclass
+class MechanismMaker(Maker):
+    """Job that finds sites, jumps and percolating paths in the MD of one composition.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    hub
+        Kind of site between whose visits ways are counted, such as "4h" for the lithium halides; the host's kind with
+        the most jumps to its own if None.
+    seed
+        Seed of resampling.
+    """
+
+    name: str = "analyse mechanism"
+    hub: str | None = None
+    seed: int = 0
+    role: ClassVar[Role] = Role.CPU
+
+    @job(data=[PAYLOAD_KEY], output_schema=MechanismDoc)
+    def make(self, md: DiffusionMDDoc, host: Structure | None = None) -> MechanismDoc:
+        """Follow the ions at all temperatures of a composition.
+
+        Parameters
+        ----------
+        md
+            MD at all temperatures.
+        host
+            Structure with all positions of the mobile ion, such as :func:`~disolyte.systems.disordered_structure`
+            gives; the simulated ordering itself if not given.
+
+        Raises
+        ------
+        TransportError
+            If no run was completed, or the host has no site called ``hub``.
+        StructureError
+            If host and simulated cell do not match.
+        """
+        return describe_mechanism(md, host, self.hub, describe_job([md], seed=self.seed), self.seed)
+
+
+@dataclass
 class DiffusionMaker(Maker):
     """Flow from an ordered structure to its ionic conductivity: MD at several temperatures, then its analysis.
 
@@ -194,6 +237,8 @@ class DiffusionMaker(Maker):
         Maker of the MD job, with model, engine and device.
     transport_maker
         Maker of the analysis.
+    mechanism_maker
+        Maker of the analysis of sites, jumps and paths; None leaves it out.
     """
 
     name: str = "diffusion"
@@ -203,6 +248,7 @@ class DiffusionMaker(Maker):
     mobile: MobileIon | None = None
     md_maker: DiffusionMDMaker = field(default_factory=DiffusionMDMaker)
     transport_maker: TransportMaker = field(default_factory=TransportMaker)
+    mechanism_maker: MechanismMaker | None = None
 
     def __post_init__(self) -> None:
         """Take lists for tuples, which is what JSON makes of them."""
@@ -215,6 +261,7 @@ class DiffusionMaker(Maker):
         model: ModelDoc | None = None,
         point: GridPoint | None = None,
         prev_dir: str | Path | None = None,
+        host: Structure | None = None,
     ) -> Flow:
         """Flow whose output is a :class:`~disolyte.diffusion.schema.TransportDoc`.
 
@@ -228,6 +275,9 @@ class DiffusionMaker(Maker):
             Composition on a grid, if it is on one.
         prev_dir
             Folder of a killed MD job with the same input, whose trajectories are gone on with.
+        host
+            Structure with all positions of the mobile ion, whose Wyckoff positions name the sites; used by
+            ``mechanism_maker``.
 
         Raises
         ------
@@ -249,5 +299,8 @@ class DiffusionMaker(Maker):
             prev_dir=prev_dir,
         )
         analysis = self.transport_maker.make(md.output)
+        jobs: list[Flow | Job] = [md, analysis]
+        if self.mechanism_maker is not None:
+            jobs.append(self.mechanism_maker.make(md.output, host=host))
         title = self.name if point is None else f"{self.name} {point.formula}"
-        return Flow([md, analysis], output=analysis.output, name=title)
+        return Flow(jobs, output=analysis.output, name=title)

@@ -72,13 +72,13 @@ def percolating_paths(
             tree[i].append((j, number))
             tree[j].append((i, number))
             continue
-        for axis in np.flatnonzero(apart):
+        for axis in np.flatnonzero(apart).tolist():
             if axis not in found:
                 basins, saddles = _walk(tree, int(j), int(i))
                 barrier, std = _barrier(landscape, [*saddles, number], basins, blocks, visits, temperature_k)
                 winding = (int(apart[0]), int(apart[1]), int(apart[2]))
                 path = (*basins[::-1], int(j)) if len(basins) > 1 else (int(i), int(j))
-                found[axis] = PercolatingPath(int(axis), path, (*saddles[::-1], number), winding, barrier, std)
+                found[axis] = PercolatingPath(axis, path, (*saddles[::-1], number), winding, barrier, std)
         if len(found) == 3:
             break
     return [found[axis] for axis in sorted(found)]

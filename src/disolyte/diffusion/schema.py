@@ -17,6 +17,7 @@ from disolyte.blobs import Blob
 from disolyte.diffusion.arrhenius import ArrheniusFit
 from disolyte.diffusion.composition import FitBasis
 from disolyte.diffusion.gates import Verdict
+from disolyte.diffusion.hopping import Concert, JumpRate, Passage, Residence
 from disolyte.diffusion.schedule import MDSchedule, MobileIon
 from disolyte.diffusion.transport import Interval, MsdCurves, TransportCoefficients
 from disolyte.dynamics.watchdog import Verdict as RunVerdict
@@ -133,6 +134,64 @@ class ArrheniusLine(Record):
         """The fit, for extrapolation and figures."""
         fields = {name: getattr(self, name) for name in type(self).model_fields if name not in {"covariance", "basis"}}
         return ArrheniusFit(**fields, covariance=np.array(self.covariance))
+
+
+class SiteRecord(Record):
+    """One site of the mobile ion in the host's cell."""
+
+    label: str = Field(description="Wyckoff position of the host, or 'interstitial'.")
+    fractional: tuple[float, float, float] = Field(description="Maximum of the density, fractional coordinates.")
+    occupancy: float = Field(description="Mean number of ions in the basin.")
+
+
+class PathRecord(Record):
+    """Best percolating path along one axis."""
+
+    axis: str = Field(description="a, b or c.")
+    labels: list[str] = Field(description="Sites on the path; the last is the first in another cell.")
+    sites: list[int] = Field(description="Their numbers in the list of sites.")
+    winding: tuple[int, int, int] = Field(description="Cells that it crosses until it repeats.")
+    barrier_ev: float = Field(description="Free energy of the bottleneck above the deepest site.")
+    barrier_std_ev: float | None = Field(
+        description="Standard error; None if a block of time missed the bottleneck, so that the barrier is a guess."
+    )
+
+
+class TemperatureMechanism(Record):
+    """How the ions move at one temperature."""
+
+    temperature_k: float = Field(description="Temperature.")
+    n_ions: int = Field(description="Mobile ions in all runs.")
+    time_ps: float = Field(description="Length of a run, equilibration cut off.")
+    lattice_ang: list[list[float]] = Field(description="Host's cell as simulated; rows are its vectors.")
+    density: Blob = Field(description="float32 (n_a, n_b, n_c): density of the mobile ions on the host's cell, Å⁻³.")
+    share_above_isosurface: float = Field(description="Share of the volume with more than 1e-4 Å⁻³.")
+    sites: list[SiteRecord] = Field(description="Sites that are used.")
+    unvisited: list[str] = Field(description="Positions of the host on which no maximum lies.")
+    rates: list[JumpRate] = Field(description="Jump matrix between labels.")
+    residences: list[Residence] = Field(description="Stays on each kind of site.")
+    concert: Concert = Field(description="Jumps close in time and space.")
+    hub: str | None = Field(description="Kind of site between whose visits ways are counted.")
+    passages: list[Passage] = Field(description="Intraplane and interplane ways with their shares.")
+    paths: list[PathRecord] = Field(description="Percolating path along each axis that has one.")
+    rdf: Blob = Field(description="float64 (1 + n_elements, n_bins): distance in Å, g(r) from the mobile ion to each.")
+    rdf_elements: list[str] = Field(description="Elements, in the order of the rows.")
+
+
+class MechanismDoc(StageDoc):
+    """How the mobile ion moves through one composition."""
+
+    point: GridPoint | None = Field(description="Composition, if it is on a grid.")
+    formula: str = Field(description="Formula of the structure, or of the grid point.")
+    mobile: MobileIon = Field(description="The mobile ion.")
+    host: Structure = Field(description="Host whose Wyckoff positions name the sites.")
+    temperatures: list[TemperatureMechanism] = Field(description="By temperature.")
+    left_out: list[str] = Field(description="Temperatures without an analysis, with the reason.")
+    model: ModelIdentity = Field(description="Model behind the forces.")
+
+    def at(self, temperature_k: float) -> TemperatureMechanism | None:
+        """One temperature; None if it is not there."""
+        return next((one for one in self.temperatures if abs(one.temperature_k - temperature_k) < 0.5), None)
 
 
 class ConductivitySource(StrEnum):

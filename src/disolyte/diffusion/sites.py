@@ -20,6 +20,12 @@ HOST_RADIUS_ANG: Final = 1.2
 """Largest distance of a maximum from the host's position that it is named after; at most a third of the distance
 between two such positions."""
 
+MAX_STRAIN: Final = 0.15
+"""Largest strain between the host's cell and the simulated one."""
+
+MAX_MISFIT_ANG: Final = 1.0
+"""Largest median distance between the atoms of the two frameworks."""
+
 SMOOTHING_ANG: Final = 0.3
 """Width of the Gaussian that the density is smoothed with before it is climbed."""
 
@@ -101,7 +107,7 @@ def host_sites(host: Structure, mobile: str, symprec: float = 0.05) -> HostSites
         raise StructureError(f"the host {host.composition.formula} has no site with {mobile}")
     names = host.site_properties.get("sublattice") or [site.species_string for site in host]
     kinds = {name: number for number, name in enumerate(dict.fromkeys(names), start=1)}
-    cell = (host.lattice.matrix, host.frac_coords, [kinds[name] for name in names])
+    cell = (host.lattice.matrix.tolist(), host.frac_coords.tolist(), [kinds[name] for name in names])
     dataset = spglib.get_symmetry_dataset(cell, symprec=symprec)
     if dataset is None:
         labels = [mobile] * int(holds.sum())
@@ -121,6 +127,43 @@ def _wyckoff_labels(dataset: object, chosen: NDArray[np.intp], n_atoms: int) -> 
         taken = sum(other.split("(")[0] == name for other in named.values())
         named[orbit] = f"{name}({taken + 1})" if taken else name
     return [named[orbits[i]] for i in chosen.tolist()]
+
+
+def place_host(host: Structure, simulated: Structure, mobile: str) -> HostSites:
+    """Sites of the host in a simulated cell that repeats it, in the frame in which the simulated framework rests.
+
+    The simulated cell may be strained against the host, and shifted as a whole.
+
+    Raises
+    ------
+    StructureError
+        If the simulated cell is no repetition of the host's along its axes, or the frameworks do not match.
+    """
+    ratio = simulated.lattice.matrix @ np.linalg.inv(host.lattice.matrix)
+    repeats = np.round(np.diag(ratio)).astype(int)
+    if (repeats < 1).any() or np.abs(ratio - np.diag(repeats)).max() > MAX_STRAIN * repeats.max():
+        raise StructureError(
+            f"the simulated cell {np.round(simulated.lattice.abc, 2).tolist()} Å does not repeat the host's "
+            f"{np.round(host.lattice.abc, 2).tolist()} Å along its axes; give the host in the setting of the simulation"
+        )
+    cell = simulated.lattice.matrix / repeats[:, None]
+    still = np.array([site.specie.symbol != mobile for site in simulated])
+    masses = np.array([float(site.specie.atomic_mass) for site in simulated]) * still
+    frame = np.array([not any(one.symbol == mobile for one in site.species) for site in host])
+    centre, sites = None, host_sites(host, mobile)
+    if still.any() and frame.any():
+        fractional = simulated.cart_coords[still] @ np.linalg.inv(cell)
+        anchors = HostSites(host.frac_coords[frame], ("",) * int(frame.sum()), cell)
+        index, image, distance = anchors.nearest(fractional)
+        if np.median(distance) > MAX_MISFIT_ANG:
+            raise StructureError(
+                f"the framework lies {np.median(distance):.2f} Å from the host's, more than {MAX_MISFIT_ANG} Å: "
+                "give the host with the simulation's origin"
+            )
+        shift = np.median(fractional - np.mod(anchors.fractional[index], 1.0) - image, axis=0) @ cell
+        centre = masses @ simulated.cart_coords / masses.sum() - shift
+    folds = (int(repeats[0]), int(repeats[1]), int(repeats[2]))
+    return HostSites(sites.fractional, sites.labels, cell, folds, centre)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,4 +230,4 @@ def find_sites(density: ProbabilityDensity, host: HostSites, smoothing_ang: floa
 def _occupancy(landscape: Landscape, density: ProbabilityDensity) -> NDArray[np.float64]:
     known = landscape.basin >= 0
     amount = landscape.density[known] * density.voxel_ang3
-    return np.bincount(landscape.basin[known], weights=amount, minlength=landscape.n_basins)
+    return np.bincount(landscape.basin[known], weights=amount, minlength=landscape.n_basins).astype(np.float64)

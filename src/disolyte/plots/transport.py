@@ -14,8 +14,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from disolyte import units
 from disolyte.diffusion.gates import Verdict
+from disolyte.diffusion.references import ReferenceLine
 from disolyte.diffusion.schema import DiffusionDoc, TransportDoc
 from disolyte.errors import InputError
+from disolyte.plots.references import draw_references
 from disolyte.plots.style import (
     COLOURS,
     COLUMN_IN,
@@ -48,7 +50,9 @@ Y_LABELS: Final = {
 
 @styled
 def plot_arrhenius(
-    docs: Sequence[TransportDoc], quantity: TransportQuantity = TransportQuantity.CONDUCTIVITY
+    docs: Sequence[TransportDoc],
+    quantity: TransportQuantity = TransportQuantity.CONDUCTIVITY,
+    references: Sequence[ReferenceLine] = (),
 ) -> Figure:
     """Arrhenius lines of one or several compositions, with their 95 % bands.
 
@@ -58,14 +62,19 @@ def plot_arrhenius(
         Transport of each composition.
     quantity
         Conductivity or diffusivity.
+    references
+        Lines of experiments, ab initio MD or other models, for conductivities only. One that has a slope but no level
+        goes through the middle of the line of its composition.
 
     Raises
     ------
     InputError
-        If there is nothing to draw.
+        If there is nothing to draw, or references are to be drawn beside diffusivities.
     """
     if not docs:
         raise InputError("there are no transport documents to draw")
+    if references and quantity is not TransportQuantity.CONDUCTIVITY:
+        raise InputError("reference lines are conductivities; draw quantity 'conductivity'")
     figure = new_figure(PAGE_IN * 0.78, COLUMN_IN * 0.9)
     axes = figure.add_subplot()
     handles = []
@@ -77,6 +86,7 @@ def plot_arrhenius(
     _set_limits(axes, [run for doc in docs for run in doc.runs], quantity)
     for number, doc in enumerate(docs):
         _draw_line(axes, doc, quantity, COLOURS[number % len(COLOURS)])
+    handles += draw_references(axes, docs, references)
     _label_arrhenius(axes, np.array([run.temperature_k for doc in docs for run in doc.runs]), quantity)
     handles += _verdict_handles(docs)
     figure.legend(handles=handles, loc="outside right upper")
