@@ -64,6 +64,28 @@ def test_enumerate(invoke, cif, tmp_path):
         assert structure.composition.reduced_formula == "KNaCl2"
 
 
+def test_a_second_run_leaves_no_orderings_of_the_first(invoke, cif, tmp_path):
+    out = tmp_path / "out"
+    for supercell, n in ((3, 7), (1, 1)):
+        report = json.loads(
+            invoke("enumerate", cif, "--supercell", 1, 1, supercell, "--lowest", 7, "--out", out, "--json").stdout
+        )
+        assert len(list(out.glob("*.cif"))) == report["n_written"] == n
+
+
+def test_equal_energies_are_told(invoke, cif, tmp_path):
+    shown = invoke("enumerate", cif, "--supercell", 1, 1, 2, "--lowest", 3, "--out", tmp_path / "o").stdout
+    assert "3 orderings of lowest energy have the same energy" in shown
+
+
+def test_remarks_on_the_file_are_told(invoke, cif):
+    lines = cif.read_text().splitlines()
+    start = next(k for k, line in enumerate(lines) if "_symmetry_equiv_pos_site_id" in line) - 1
+    stop = next(k for k, line in enumerate(lines[start + 1 :], start + 1) if line.startswith("loop_"))
+    cif.write_text("\n".join(lines[:start] + lines[stop:]))
+    assert "_symmetry_equiv_pos_as_xyz" in json.loads(invoke("count", cif, "--json").stdout)["caveats"][0]
+
+
 def test_rounding_and_charges(invoke, tmp_path):
     path = tmp_path / "li.cif"
     Structure.from_spacegroup("Fm-3m", Lattice.cubic(5), [{"Li": 0.8}, "O"], [[0] * 3, [0.5] * 3]).to(str(path))

@@ -60,6 +60,12 @@ def test_search_finds_what_the_exhaustive_ranking_finds(two_by_one, seed):
     np.testing.assert_array_equal(np.sort(found.degeneracies[:250]), np.sort(exact.degeneracies[:250]))
 
 
+def test_all_orderings_are_looked_at_if_all_are_wanted(two_by_one):
+    ranked = two_by_one.lowest_energy(two_by_one.n_distinct, exhaustive_limit=1)
+    assert ranked.exhaustive
+    assert len(keys(ranked.occupations)) == two_by_one.n_distinct
+
+
 def test_search_repeats_itself_with_its_seed(two_by_one):
     one, two = (two_by_one.lowest_energy(50, seed=3, exhaustive_limit=1) for _ in range(2))
     np.testing.assert_array_equal(one.occupations, two.occupations)
@@ -90,6 +96,11 @@ def test_ties_are_broken_at_random():
     chosen = [keys(space.lowest_energy(5, seed=seed).occupations) for seed in range(60)]
     assert len(set().union(*chosen)) > 100  # of 153
     assert all(len(entry) == 5 for entry in chosen)
+    assert "same energy" in space.lowest_energy(5).caveats()[0]
+
+
+def test_energies_that_differ_are_no_caveat(two_by_one):
+    assert two_by_one.lowest_energy(50).caveats() == []
 
 
 def test_the_paper_s_largest_cell_has_distinct_lowest_orderings():
@@ -165,6 +176,22 @@ class TestOxidationStates:
         assert space.n_distinct == 1  # counting needs no charges
         with pytest.raises(OxidationStateError, match="not for O, Sb"):
             space.lowest_energy(1)
+
+    @pytest.mark.parametrize("charge", [float("nan"), float("inf"), None, "x"])
+    def test_no_number(self, parents, charge):
+        space = OrderingSpace.from_structure(parents["rutile"](), oxidation_states={"Fe": charge, "Sb": 5, "O": -2})
+        with pytest.raises(OxidationStateError, match="state of Fe is"):
+            space.lowest_energy(1)
+
+    def test_given_ones_are_not_replaced_by_a_guess(self, parents):
+        space = OrderingSpace.from_structure(parents["rutile"](), oxidation_states={"Fe3+": 3, "Sb5+": 5, "O2-": -2})
+        with pytest.raises(OxidationStateError, match=r"names Fe3\+.*holds O, Fe, Sb|name these"):
+            space.lowest_energy(1)
+
+    def test_elements_that_have_none(self):
+        noble = Structure(Lattice.cubic(4), [{"He": 0.5, "Ne": 0.5}, "Cl"], [[0] * 3, [0.5] * 3])
+        with pytest.raises(OxidationStateError, match="give them in oxidation_states"):
+            OrderingSpace.from_structure(noble, (2, 1, 1)).lowest_energy(1)
 
     def test_never_zero(self, parents):
         space = OrderingSpace.from_structure(parents["rutile"](), oxidation_states={"Fe": 0, "Sb": 0, "O": 0})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -63,7 +64,8 @@ def count(
     """Count the orderings of a disordered structure, exactly, without making them."""
     started = time.perf_counter()
     try:
-        result = _describe(_open_space(file, supercell, symprec, round_, pool), file)
+        space, caveats = _open_space(file, supercell, symprec, round_, pool)
+        result = _describe(space, file) | {"caveats": caveats}
     except DisolyteError as error:
         _fail(error)
     result["seconds"] = round(time.perf_counter() - started, 3)
@@ -91,7 +93,7 @@ def enumerate_(
     try:
         from disolyte.enumeration.files import write_orderings
 
-        space = _open_space(file, supercell, symprec, round_, pool, parse_charges(oxidation or []))
+        space, caveats = _open_space(file, supercell, symprec, round_, pool, parse_charges(oxidation or []))
         result = _describe(space, file)
         ranked = space.lowest_energy(lowest, seed=seed)
         files = write_orderings(space, ranked, out)
@@ -101,7 +103,7 @@ def enumerate_(
     result |= {
         "oxidation_states": dict(states.values),
         "oxidation_states_source": states.source,
-        "caveats": states.caveats,
+        "caveats": [*caveats, *states.caveats, *ranked.caveats()],
         "exhaustive": ranked.exhaustive,
         "n_written": len(files) - 1,
         "lowest_energy_ev": float(ranked.energies_ev[0]),
@@ -162,18 +164,21 @@ def _open_space(
     rounded: bool,
     pool: list[str] | None,
     charges: dict[str, float] | None = None,
-) -> OrderingSpace:
+) -> tuple[OrderingSpace, list[str]]:
+    """The space, and what must be known of the file."""
     from disolyte.enumeration import OrderingSpace, Rounding
     from disolyte.enumeration.files import read_disordered_structure
 
-    return OrderingSpace.from_structure(
-        read_disordered_structure(file),
+    structure = read_disordered_structure(file)
+    space = OrderingSpace.from_structure(
+        structure,
         parse_supercell_text(supercell),
         symprec=symprec,
         rounding=Rounding.NEAREST if rounded else Rounding.REFUSE,
         pool=pool or (),
         oxidation_states=charges,
     )
+    return space, structure.properties["caveats"]
 
 
 def _describe(space: OrderingSpace, file: Path) -> dict[str, Any]:
@@ -197,6 +202,7 @@ def _describe(space: OrderingSpace, file: Path) -> dict[str, Any]:
 
 
 def _report(result: dict[str, Any], as_json: bool) -> None:
+    sys.set_int_max_str_digits(0)  # counts are exact, however many digits they have
     if as_json:
         typer.echo(json.dumps(result))
         return
@@ -205,9 +211,11 @@ def _report(result: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"{'sublattice':>22}  {entry['name']}: {counts} on {entry['n_sites']} sites")
     for change in result.pop("occupancy_changes"):
         typer.echo(f"{'occupancy changed':>22}  {change}")
+    caveats = result.pop("caveats")
     for key, value in result.items():
-        shown = "; ".join(map(str, value)) if key == "caveats" else value
-        typer.echo(f"{key.replace('_', ' '):>22}  {shown}")
+        typer.echo(f"{key.replace('_', ' '):>22}  {value}")
+    for caveat in caveats:
+        typer.echo(f"{'caveat':>22}  {caveat}")
 
 
 def _fail(error: DisolyteError) -> NoReturn:

@@ -7,6 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+TIE_EV = 1e-6
+"""Energies this close count as equal."""
+
 
 class OrderingBatch(NamedTuple):
     """Distinct orderings."""
@@ -28,3 +31,12 @@ class RankedOrderings(NamedTuple):
     """Number of orderings of the cell that each one stands for, shape (n,)."""
     exhaustive: bool
     """Whether all orderings were looked at; otherwise they come from a search."""
+
+    def caveats(self) -> list[str]:
+        """What a reader must know about the ranking."""
+        if len(self.energies_ev) > 1 and np.ptp(self.energies_ev) < TIE_EV:
+            return [
+                f"all {len(self.energies_ev)} orderings of lowest energy have the same energy: it does not tell them "
+                "apart (species of equal charge?), and which orderings of this energy are kept is random"
+            ]
+        return []

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pymatgen.core import Lattice, Structure, get_el_sp
 
 from disolyte.enumeration.composition import Occupancies, OccupancyChange, Rounding, resolve_counts
-from disolyte.enumeration.disorder import SiteKind, read_site_kinds
+from disolyte.enumeration.disorder import SiteKind, check_geometry, read_site_kinds
 from disolyte.enumeration.lattice import IntMatrix, SupercellLike, integer_determinant, parse_supercell
 from disolyte.enumeration.symmetry import ParentCrystal, SupercellSymmetry, build_supercell, find_parent_crystal
 from disolyte.errors import InputError
@@ -80,7 +80,7 @@ class DisorderedCell:
         """Number of atoms of each species."""
         amounts: dict[str, int] = {}
         for species in self.site_species:
-            if len(species) == 1:
+            if len(species) == 1 and species[0]:
                 amounts[species[0]] = amounts.get(species[0], 0) + 1
         for sublattice in self.sublattices:
             for name, count in zip(sublattice.species, sublattice.counts, strict=True):
@@ -118,9 +118,13 @@ def build_disordered_cell(
     Raises
     ------
     StructureError, CompositionError, EnumerationError
-        If the structure is ordered and must not be, has no consistent symmetry, or cannot be realised in the cell.
+        If the structure is ordered and must not be, holds sites that coincide, has no consistent symmetry, or cannot be
+        realised in the cell.
+    InputError
+        If the supercell or ``symprec`` is not one.
     """
     matrix = parse_supercell(supercell)
+    check_geometry(structure, symprec)
     kinds = read_site_kinds(structure, pool, allow_ordered=allow_ordered)
     numbers: dict[object, int] = {}
     kind_numbers = [numbers.setdefault(kind.symmetry_key(), len(numbers)) for kind in kinds]
@@ -184,6 +188,33 @@ def _group_sites(kinds: list[SiteKind], parent: ParentCrystal) -> list[tuple[str
     return named
 
 
+def check_occupations(cell: DisorderedCell, occupations: ArrayLike) -> NDArray[np.int8]:
+    """Occupations of a cell as whole numbers, shape (n, n_sites).
+
+    Parameters
+    ----------
+    cell
+        The cell.
+    occupations
+        Index of the species on every site, shape (n, n_sites).
+
+    Raises
+    ------
+    InputError
+        If they have another shape, or name a species that a site does not hold.
+    """
+    rows = np.asarray(occupations)
+    if rows.ndim != 2 or rows.shape[1] != cell.n_sites or rows.dtype.kind not in "iuf":
+        raise InputError(
+            f"occupations have shape (n, {cell.n_sites}), one species index per site, not {rows.shape} of {rows.dtype}"
+        )
+    sizes = np.array([len(species) for species in cell.site_species])
+    whole = rows if rows.dtype == np.int8 else np.where((rows >= 0) & (rows < sizes), rows, -1).astype(np.int8)
+    if np.any(whole < 0) or np.any(whole >= sizes) or (whole is not rows and np.any(whole != rows)):
+        raise InputError("an occupation names a species that its site does not hold: see site_species")
+    return whole
+
+
 def order_structure(cell: DisorderedCell, occupation: NDArray[np.int8]) -> Structure:
     """Ordered structure of one ordering: vacancies left out, species as in the disordered structure.
 
@@ -199,13 +230,10 @@ def order_structure(cell: DisorderedCell, occupation: NDArray[np.int8]) -> Struc
     InputError
         If the occupation has another shape, or names a species that a site does not hold.
     """
-    occupation = np.asarray(occupation)
-    if occupation.shape != (cell.n_sites,):
-        raise InputError(
-            f"an occupation has shape ({cell.n_sites},), one species index per site, not {occupation.shape}"
-        )
-    if any(not 0 <= k < len(species) for k, species in zip(occupation, cell.site_species, strict=True)):
-        raise InputError("an occupation names a species that its site does not hold: see site_species")
+    given = np.asarray(occupation)
+    if given.shape != (cell.n_sites,):
+        raise InputError(f"an occupation has shape ({cell.n_sites},), one species index per site, not {given.shape}")
+    occupation = check_occupations(cell, given[None, :])[0]
     chosen = [species[k] for k, species in zip(occupation, cell.site_species, strict=True)]
     kept = [site for site, name in enumerate(chosen) if name]
     return Structure(Lattice(cell.lattice_ang), [get_el_sp(chosen[site]) for site in kept], cell.frac_coords[kept])

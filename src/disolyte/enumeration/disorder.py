@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
+import numpy as np
 from pymatgen.core import Structure
 
-from disolyte.errors import CompositionError, StructureError
+from disolyte.errors import CompositionError, InputError, StructureError
+
+COINCIDENCE_ANG = 0.01
+"""Sites nearer than this are one place."""
 
 OCCUPANCY_NOISE = 1e-6
 """Differences of occupancies below this are noise of floating point numbers."""
@@ -44,6 +50,53 @@ class SiteKind:
         return (self.species, tuple(round(x, 6) for x in self.occupancies))
 
 
+def check_geometry(structure: Structure, symprec: float) -> None:
+    """Refuse structures and tolerances that no symmetry can be found with.
+
+    Parameters
+    ----------
+    structure
+        Disordered structure.
+    symprec
+        Distance in Å within which sites count as equivalent.
+
+    Raises
+    ------
+    InputError
+        If ``symprec`` is no positive number.
+    StructureError
+        If it is not a structure, its lattice or coordinates are not finite, or two of its sites coincide.
+    """
+    if not isinstance(symprec, Real) or not 0 < float(symprec) < np.inf:
+        raise InputError(f"symprec is {symprec!r}; it must be a positive distance in Å, such as 0.01")
+    if not isinstance(structure, Structure):
+        raise StructureError(
+            f"{type(structure).__name__} is no pymatgen Structure: read files with Structure.from_file(path)"
+        )
+    if not len(structure):
+        raise StructureError("the structure holds no sites: give the disordered parent")
+    if not np.all(np.isfinite(structure.lattice.matrix)) or not np.all(np.isfinite(structure.frac_coords)):
+        raise StructureError("the structure's lattice or coordinates are not finite numbers: correct them")
+    distances = structure.distance_matrix + np.diag(np.full(len(structure), np.inf))
+    if distances.min() < COINCIDENCE_ANG:
+        first, second = (int(k) for k in np.unravel_index(distances.argmin(), distances.shape))
+        raise StructureError(
+            f"sites {first} ({structure[first].species_string}) and {second} ({structure[second].species_string}) are "
+            f"{distances.min():.2g} Å apart: merge them into one site that holds the species of both (for example "
+            "structure.merge_sites(mode='sum'))"
+        )
+
+
+def species_name(species: Any) -> str:
+    """Species as :func:`pymatgen.core.get_el_sp` reads it back; charges keep all their decimals."""
+    name = str(species)
+    state = getattr(species, "oxi_state", None)
+    if state is None or abs(state - round(state, 2)) < 1e-9:
+        return name
+    # pymatgen writes two decimals.
+    return re.sub(r"^([A-Za-z]+)[\d.]+", rf"\g<1>{abs(state):.10g}", name)
+
+
 def read_site_kinds(structure: Structure, pool: Iterable[str] = (), *, allow_ordered: bool = False) -> list[SiteKind]:
     """Kind of every site of a disordered structure.
 
@@ -74,7 +127,7 @@ def read_site_kinds(structure: Structure, pool: Iterable[str] = (), *, allow_ord
             "give the disordered parent (for example structure.replace_species({'Na': {'Na': 0.5}})), or use this "
             "ordered structure as it is"
         )
-    labels = _labels(structure, kinds, set(pool))
+    labels = _labels(structure, kinds, {pool} if isinstance(pool, str) else {str(element) for element in pool})
     pooled = {label for label, kind in zip(labels, kinds, strict=True) if label is not None and kind.is_disordered}
     for label in sorted(pooled):
         members = [kind for other, kind in zip(labels, kinds, strict=True) if other == label]
@@ -93,7 +146,11 @@ def _with_full_sublattice(kinds: Sequence[SiteKind]) -> list[SiteKind]:
 
 
 def _read_site(index: int, site: Any) -> SiteKind:
-    amounts = {str(species): float(amount) for species, amount in site.species.items() if amount > OCCUPANCY_NOISE}
+    amounts: dict[str, float] = {}
+    for species, amount in site.species.items():
+        if amount > OCCUPANCY_NOISE:  # H and D are both written H
+            name = species_name(species)
+            amounts[name] = amounts.get(name, 0.0) + float(amount)
     total = sum(amounts.values())
     if total > 1 + OCCUPANCY_NOISE or any(amount < 0 for amount in site.species.values()):
         raise CompositionError(

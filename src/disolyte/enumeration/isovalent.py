@@ -13,12 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from disolyte.enumeration.batches import TIE_EV
 from disolyte.enumeration.cell import Sublattice
 from disolyte.enumeration.ewald import CoulombEnergies
 from disolyte.enumeration.problem import ColouringProblem, Weighting
-
-TIE_EV = 1e-6
-"""Energies this close count as equal."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -66,7 +66,7 @@ def lowest_by_coulomb(
     seed
         Seed of the search and of ties.
     limit
-        Largest number of (charge) orderings that are all looked at.
+        Largest number of (charge) orderings that are all looked at, unless more are wanted.
     """
     if reduction.is_trivial:
         rows, energies, orders, exhaustive = _lowest_charges(problem, coulomb, columns, n, seed, limit)
@@ -85,7 +85,7 @@ def lowest_by_coulomb(
 def _lowest_charges(
     problem: ColouringProblem, coulomb: CoulombEnergies, columns: NDArray[np.int64], n: int, seed: int, limit: int
 ) -> LowestRows:
-    if problem.n_distinct <= limit:
+    if problem.n_distinct <= max(limit, n):
         keeper = LowestKeeper(n, seed)
         rank_blocks(problem.iter_blocks(65536), coulomb, columns, keeper)
         energies, rows, orders = keeper.collect()
@@ -110,7 +110,7 @@ def lowest_by_function(problem: ColouringProblem, energy: EnergyFunction, n: int
     seed
         Seed of the search and of ties.
     limit
-        Largest number of orderings that are all looked at.
+        Largest number of orderings that are all looked at, unless more are wanted.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def lowest_by_function(problem: ColouringProblem, energy: EnergyFunction, n: int
         If the function does not return one finite number per row.
     """
     keeper = LowestKeeper(n, seed)
-    if problem.n_distinct <= limit:
+    if problem.n_distinct <= max(limit, n):
         for rows, orders in problem.iter_rows(8192):
             energies = _checked(energy, rows)
             where, keys = keeper.candidates(energies)
@@ -155,7 +155,7 @@ def _search_by_function(
         pool.add(trial, new)
         accepted = rng.random(len(rows)) < np.exp(np.minimum(0, (energies - new) / temperature))
         rows[accepted], energies[accepted] = trial[accepted], new[accepted]
-    while pool.size < min(n, problem.n_distinct):
+    while pool.size < n:
         rows = problem.draw_with_repetition(n, int(rng.integers(2**63)), Weighting.DEGENERACY)
         pool.add(rows, _checked(energy, rows))
     return pool.lowest()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import product
-from math import gcd, prod
+from math import gcd, isfinite, nan, prod
 from typing import Any
 
 from pymatgen.core import Composition, Element, Species, get_el_sp
@@ -67,12 +67,17 @@ def resolve_oxidation_states(amounts: Mapping[str, int], given: Mapping[str, flo
         element = str(getattr(species, "element", species))
         state = getattr(species, "oxi_state", None)
         if name in given or element in given:
-            values[name] = float(given[name] if name in given else given[element])
+            values[name] = _read_charge(name, given[name] if name in given else given[element])
         elif isinstance(state, int | float):
             values[name] = float(state)
             stated = True
         else:
             missing.append(name)
+    if given and len(missing) == len(amounts):
+        raise OxidationStateError(
+            f"oxidation_states names {', '.join(map(str, given))}, but the structure holds {', '.join(amounts)}: name "
+            "these"
+        )
     if missing and values:
         raise OxidationStateError(
             f"oxidation states are known for {', '.join(values)} but not for {', '.join(missing)}: give them all in "
@@ -94,6 +99,16 @@ def resolve_oxidation_states(amounts: Mapping[str, int], given: Mapping[str, flo
             f"the cell carries a charge of {total:+.4g} e, compensated by a uniform background in the Ewald energies"
         )
     return OxidationStates(values, source, total, caveats)
+
+
+def _read_charge(name: str, value: Any) -> float:
+    try:
+        charge = float(value)
+    except (TypeError, ValueError):
+        charge = nan
+    if not isfinite(charge):
+        raise OxidationStateError(f"the oxidation state of {name} is {value!r}; it must be a number, such as 2 or -1")
+    return charge
 
 
 def guess_oxidation_states(amounts: Mapping[str, int]) -> dict[str, float]:
@@ -121,7 +136,7 @@ def guess_oxidation_states(amounts: Mapping[str, int]) -> dict[str, float]:
     reduced = [amount // divisor for amount in amounts.values()]
     for tables in (_common_states, _known_states):
         options = [tables(name) for name in names]
-        if prod(len(entry) for entry in options) > _MAX_ASSIGNMENTS:
+        if not 0 < prod(len(entry) for entry in options) <= _MAX_ASSIGNMENTS:
             continue
         charges = {
             states: abs(sum(q * n for q, n in zip(states, reduced, strict=True))) for states in product(*options)

@@ -14,9 +14,6 @@ from disolyte.enumeration.chain import OrderingBlock, StabiliserChain, iter_pair
 from disolyte.enumeration.counting import OperationClass, classify_operations, count_distinct, multinomial
 from disolyte.enumeration.draws import draw_any, draw_uniform
 
-ENUMERATED_DRAW_LIMIT = 1_000_000
-"""Spaces up to this size are enumerated if a large part of them is to be drawn."""
-
 
 class Weighting(StrEnum):
     """Probability of a distinct ordering in a random draw."""
@@ -140,7 +137,7 @@ class ColouringProblem:
         weighting
             Probability of each in a single draw.
         """
-        if 4 * n > self.n_distinct and self.n_distinct <= ENUMERATED_DRAW_LIMIT:
+        if 4 * n > self.n_distinct:  # all of them take little more room than those that are wanted
             rows, orders = self.all_rows()
             weights = 1 / orders if weighting is Weighting.DEGENERACY else np.ones(len(rows))
             rng = np.random.default_rng(seed)

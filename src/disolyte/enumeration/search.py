@@ -26,7 +26,7 @@ MAX_ROUNDS = 12
 """Rounds of annealing from new random orderings, at most."""
 MAX_ATTEMPTS = 60_000_000
 """Swaps tried in all, at most: large cells get fewer rounds."""
-QUIET_ROUNDS = 2
+QUIET_ROUNDS = 3
 """The search ends after so many rounds that bring nothing new among the lowest."""
 MARGIN = 200
 """Orderings kept beyond those asked for, at least."""

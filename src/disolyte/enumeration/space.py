@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pymatgen.core import Composition, Structure
 
+from disolyte.enumeration.arguments import check_choice, check_count, check_seed
 from disolyte.enumeration.batches import OrderingBatch, RankedOrderings
-from disolyte.enumeration.cell import DisorderedCell, build_disordered_cell, order_structure
+from disolyte.enumeration.cell import DisorderedCell, build_disordered_cell, check_occupations, order_structure
+from disolyte.enumeration.cell_colourings import CellColourings
 from disolyte.enumeration.composition import OccupancyChange, Rounding
 from disolyte.enumeration.crystals import crystal_keys
 from disolyte.enumeration.diversity import pair_correlations, pick_farthest
@@ -26,7 +28,6 @@ from disolyte.enumeration.lowest import (
 )
 from disolyte.enumeration.oxidation import OxidationStates, resolve_oxidation_states
 from disolyte.enumeration.problem import ColouringProblem, Weighting
-from disolyte.errors import InputError
 
 _POOL_PER_CHOICE = 10
 """Random orderings among which each diverse one is chosen."""
@@ -90,12 +91,11 @@ class OrderingSpace:
         CompositionError
             If the supercell cannot hold the occupancies; the error names the nearest and the supercells that would do.
         InputError
-            If ``supercell`` or ``rounding`` is not one.
+            If ``supercell``, ``symprec`` or ``rounding`` is not one.
+        EnumerationError
+            If the supercell is too large for a table of its operations.
         """
-        try:
-            mode = Rounding(rounding)
-        except ValueError as error:
-            raise InputError(f"rounding {rounding!r} is unknown: choose {' or '.join(Rounding)}") from error
+        mode = check_choice(Rounding, "rounding", rounding)
         cell = build_disordered_cell(
             disordered, supercell, symprec=symprec, rounding=mode, pool=pool, allow_ordered=allow_ordered
         )
@@ -146,10 +146,14 @@ class OrderingSpace:
         """All distinct orderings, each once, in batches of at most ``chunk_size``.
 
         Their degeneracies add up to :attr:`n_raw`. Memory is bounded by the batch, whatever the size of the space.
+
+        Raises
+        ------
+        InputError
+            If ``chunk_size`` is not positive.
         """
-        _check_positive("chunk_size", chunk_size)
-        for rows, orders in self.problem.iter_rows(chunk_size):
-            yield OrderingBatch(self._full_rows(rows), self.problem.order // orders)
+        size = check_count("chunk_size", chunk_size)
+        return (self._batch(rows, orders) for rows, orders in self.problem.iter_rows(size))
 
     def sample_orderings(self, n: int, seed: int = 0, weighting: Weighting | str = Weighting.UNIFORM) -> OrderingBatch:
         """Random distinct orderings, without repetition.
@@ -169,13 +173,8 @@ class OrderingSpace:
         InputError
             If ``n`` or ``weighting`` is not one.
         """
-        _check_positive("n", n)
-        try:
-            mode = Weighting(weighting)
-        except ValueError as error:
-            raise InputError(f"weighting {weighting!r} is unknown: choose {' or '.join(Weighting)}") from error
-        rows, orders = self.problem.draw(n, seed, mode)
-        return OrderingBatch(self._full_rows(rows), self.problem.order // orders)
+        n, seed = check_count("n", n), check_seed(seed)
+        return self._batch(*self.problem.draw(n, seed, check_choice(Weighting, "weighting", weighting)))
 
     def lowest_energy(
         self,
@@ -206,15 +205,16 @@ class OrderingSpace:
         InputError
             If ``n`` is not positive, or the function returns something else than one finite number per ordering.
         """
-        _check_positive("n", n)
+        n, seed = check_count("n", n), check_seed(seed)
+        colourings = self._colourings
         if energy is None:
             limit = EXHAUSTIVE_LIMIT if exhaustive_limit is None else exhaustive_limit
-            found = lowest_by_coulomb(self.problem, self._reduction, self.coulomb, self._columns, n, seed, limit)
+            found = lowest_by_coulomb(self.problem, self._reduction, self.coulomb, colourings.columns, n, seed, limit)
         else:
             limit = EXHAUSTIVE_FUNCTION_LIMIT if exhaustive_limit is None else exhaustive_limit
-            found = lowest_by_function(self.problem, lambda rows: energy(self._full_rows(rows)), n, seed, limit)
-        degeneracies = self.problem.order // found.stabiliser_orders
-        return RankedOrderings(self._full_rows(found.rows), found.energies_ev, degeneracies, found.exhaustive)
+            found = lowest_by_function(self.problem, lambda rows: energy(colourings.occupations(rows)), n, seed, limit)
+        occupations, degeneracies = self._batch(found.rows, found.stabiliser_orders)
+        return RankedOrderings(occupations, found.energies_ev, degeneracies, found.exhaustive)
 
     def diverse_orderings(self, n: int, seed: int = 0, *, beside: NDArray[np.int8] | None = None) -> OrderingBatch:
         """Distinct orderings as unlike as possible, chosen among uniform random ones.
@@ -235,8 +235,9 @@ class OrderingSpace:
         InputError
             If ``n`` is not positive.
         """
-        _check_positive("n", n)
-        given = np.zeros((0, self.n_sites), dtype=np.int8) if beside is None else np.asarray(beside)
+        n, seed = check_count("n", n), check_seed(seed)
+        nothing = np.zeros((0, self.n_sites), dtype=np.int8)
+        given = nothing if beside is None else check_occupations(self.cell, beside)
         pool = self.sample_orderings(len(given) + max(_POOL_PER_CHOICE * n, 500), seed=seed)
         known = {row.tobytes() for row in given}
         fresh = np.array([row.tobytes() not in known for row in pool.occupations], dtype=bool)
@@ -253,7 +254,7 @@ class OrderingSpace:
         occupations
             Shape (n, n_sites).
         """
-        return crystal_keys(self.cell, occupations)
+        return crystal_keys(self.cell, check_occupations(self.cell, occupations))
 
     @cached_property
     def coulomb(self) -> CoulombEnergies:
@@ -269,7 +270,7 @@ class OrderingSpace:
 
     def energies_ev(self, occupations: NDArray[np.int8]) -> NDArray[np.float64]:
         """Ewald energies, eV per cell, of occupations of shape (n, n_sites)."""
-        return self.coulomb.energies_ev(np.atleast_2d(occupations))
+        return self.coulomb.energies_ev(check_occupations(self.cell, np.atleast_2d(occupations)))
 
     def to_structure(self, occupation: NDArray[np.int8]) -> Structure:
         """Ordered structure, vacancies left out; species as in the disordered structure.
@@ -290,37 +291,19 @@ class OrderingSpace:
         """Formula units in the supercell."""
         return sum(self.cell.amounts().values()) / Composition(formula).num_atoms
 
-    @cached_property
+    @property
     def problem(self) -> ColouringProblem:
         """The orderings as colourings of the sublattices."""
-        return ColouringProblem(self._tables, [sublattice.counts for sublattice in self.cell.sublattices])
+        return self._colourings.problem
 
     @cached_property
-    def _tables(self) -> list[NDArray[np.int32]]:
-        """Permutations of each sublattice's own sites."""
-        tables = []
-        for sublattice in self.cell.sublattices:
-            local = np.full(self.n_sites, -1, dtype=np.int32)
-            local[sublattice.sites] = np.arange(len(sublattice.sites), dtype=np.int32)
-            tables.append(local[self.cell.symmetry.permutations[:, sublattice.sites]])
-        return tables
-
-    @cached_property
-    def _columns(self) -> NDArray[np.int64]:
-        """Site of each column of the problem's rows."""
-        return np.concatenate([self.cell.sublattices[index].sites for index in self.problem.sequence])
+    def _colourings(self) -> CellColourings:
+        return CellColourings(self.cell)
 
     @cached_property
     def _reduction(self) -> IsovalentReduction:
-        return IsovalentReduction(self.cell.sublattices, self._tables, self.oxidation_states.values)
+        return IsovalentReduction(self.cell.sublattices, self._colourings.tables, self.oxidation_states.values)
 
-    def _full_rows(self, rows: NDArray[np.int8]) -> NDArray[np.int8]:
-        """Occupations of all sites from those of the chain's columns."""
-        full = np.zeros((len(rows), self.n_sites), dtype=np.int8)
-        full[:, self._columns] = rows
-        return full
-
-
-def _check_positive(name: str, value: int) -> None:
-    if value < 1:
-        raise InputError(f"{name} is {value}; it must be at least 1")
+    def _batch(self, rows: NDArray[np.int8], stabiliser_orders: NDArray[np.int64]) -> OrderingBatch:
+        """Orderings of the cell from rows of the problem."""
+        return OrderingBatch(self._colourings.occupations(rows), self.problem.order // stabiliser_orders)

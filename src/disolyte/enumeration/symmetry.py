@@ -218,18 +218,19 @@ def build_supercell(parent: ParentCrystal, supercell: IntMatrix) -> SupercellSym
     """
     basis = supercell @ parent.cell
     quotient = LatticeQuotient(basis)
+    kept = [op for op, rotation in enumerate(parent.rotations) if _keeps_lattice(rotation, basis)]
+    n_sites = len(parent.site_class) * abs(integer_determinant(supercell))
+    entries = len(kept) * quotient.order * n_sites
+    if entries > MAX_PERMUTATION_ENTRIES:
+        raise EnumerationError(
+            f"{len(kept) * quotient.order} operations on {n_sites} sites need a table of {entries:.2g} entries, more "
+            f"than {MAX_PERMUTATION_ENTRIES:.2g}: choose a smaller supercell"
+        )
     cells = LatticeQuotient(supercell).vectors()
     site_class = np.repeat(parent.site_class, len(cells))
     site_vector = (parent.site_shift[:, None, :] + (cells @ parent.cell)[None, :, :]).reshape(-1, 3)
     site_at = np.zeros((parent.n_classes, quotient.order), dtype=np.int32)
     site_at[site_class, quotient.index(site_vector)] = np.arange(len(site_class), dtype=np.int32)
-    kept = [op for op, rotation in enumerate(parent.rotations) if _keeps_lattice(rotation, basis)]
-    entries = len(kept) * quotient.order * len(site_class)
-    if entries > MAX_PERMUTATION_ENTRIES:
-        raise EnumerationError(
-            f"{len(kept) * quotient.order} operations on {len(site_class)} sites need a table of {entries:.2g} "
-            f"entries, more than {MAX_PERMUTATION_ENTRIES:.2g}: choose a smaller supercell"
-        )
     translations = quotient.vectors()
     blocks = []
     for op in kept:
