@@ -35,6 +35,9 @@ RIMS: Final[dict[bool, dict[str, Any]]] = {
 }
 """Rim of stable and of other compositions on a map."""
 
+MAX_NAMED: Final = 7
+"""Compositions of a line that can all be named above it; of more, only those on the hull are."""
+
 
 def plot_hull(doc: SelectionDoc | PhaseDiagramDoc) -> Figure:
     """Hull of a mixing line, or map of a mixing plane.
@@ -134,7 +137,9 @@ def _label_line(axes: Axes, rows: list[PhaseRow], hull: MixingHull) -> None:
     axes.set_xlabel(f"Share of {second} in {first} – {second}")
     axes.set_xlim(-0.04, 1.04)
     upper = axes.secondary_xaxis("top")
-    upper.set_xticks([row.shares[1] for row in rows], [pretty_formula(row.formula) for row in rows])
+    named = rows if len(rows) <= MAX_NAMED else [row for row in rows if row.is_stable]
+    upper.set_xticks([row.shares[1] for row in named], [pretty_formula(row.formula) for row in named])
+    upper.set_xticks([row.shares[1] for row in rows], minor=True)
     upper.tick_params(labelsize=6.5, labelrotation=38, length=2)
     for text in upper.get_xticklabels():
         text.set_horizontalalignment("left")

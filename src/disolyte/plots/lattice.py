@@ -15,7 +15,6 @@ from disolyte.plots.style import (
     COLOURS,
     COLUMN_IN,
     MARKERS,
-    PAGE_IN,
     new_figure,
     note_caveats,
     set_title,
@@ -63,7 +62,7 @@ def plot_lattice_constants(doc: PhaseDiagramDoc, axis: str | None = None) -> Fig
     panels = _panels(states)
     n_columns = min(2, len(panels))
     n_rows = math.ceil(len(panels) / n_columns)
-    figure = new_figure(PAGE_IN * 0.75 if n_columns == 2 else COLUMN_IN, 2.1 * n_rows + 0.7)
+    figure = new_figure(1.3 * COLUMN_IN if n_columns == 2 else COLUMN_IN, 1.75 * n_rows + 0.7)
     series = _series(states, axis)
     for number, (label, read) in enumerate(panels, start=1):
         axes = figure.add_subplot(n_rows, n_columns, number)
@@ -72,7 +71,12 @@ def plot_lattice_constants(doc: PhaseDiagramDoc, axis: str | None = None) -> Fig
         axes.set_xlabel(f"${axis}$" if len(axis) == 1 else axis)
     if len(series) > 1:
         handles, labels = figure.axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)))
+        if len(panels) < n_rows * n_columns:  # there is an empty panel
+            empty = figure.add_subplot(n_rows, n_columns, n_rows * n_columns)
+            empty.axis("off")
+            empty.legend(handles, labels, loc="center", ncols=2)
+        else:
+            figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)))
     set_title(figure, f"Ground states, {doc.model_name}, relaxed: {doc.relaxation}")
     note_caveats(figure, doc.caveats)
     return figure
