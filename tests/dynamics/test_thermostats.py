@@ -14,11 +14,11 @@ TARGETS_K = (20.0, 40.0, 60.0, 40.0)
 N_FREE = 3 * 32 - 3
 
 
-def scaled_energies(argon, model, folder, engine, thermostat, n_steps):
+def scaled_energies(argon, model, folder, engine, thermostat):
     """Kinetic energies over kT/2, shape (n_systems, n_samples), 200 fs apart."""
     protocols = [
         MDProtocol(
-            temperature_k=target_k, n_steps=n_steps, time_step_fs=5.0, record_every=40, thermostat=thermostat,
+            temperature_k=target_k, n_steps=1600, time_step_fs=5.0, record_every=40, thermostat=thermostat,
             thermostat_time_fs=100.0, seed=seed,
         )
         for seed, target_k in enumerate(TARGETS_K)
@@ -34,7 +34,7 @@ def test_canonical_thermostats(argon, argon_model, fast_argon, tmp_path, engine,
     if engine is Engine.TORCH_SIM:
         pytest.importorskip("torch_sim")
     model = fast_argon if engine is Engine.ASE else argon_model
-    energies = scaled_energies(argon, model, tmp_path, engine, thermostat, 2400 if engine is Engine.ASE else 1600)
+    energies = scaled_energies(argon, model, tmp_path, engine, thermostat)
     pooled = energies.ravel()
     error = np.sqrt(2 * N_FREE / len(pooled))
     assert pooled.mean() == pytest.approx(N_FREE, abs=4 * error)
@@ -50,7 +50,7 @@ def test_berendsen_is_not_canonical(argon, argon_model, fast_argon, tmp_path, en
     if engine is Engine.TORCH_SIM:
         pytest.importorskip("torch_sim")
     model = fast_argon if engine is Engine.ASE else argon_model
-    energies = scaled_energies(argon, model, tmp_path, engine, Thermostat.BERENDSEN, 1600).ravel()
+    energies = scaled_energies(argon, model, tmp_path, engine, Thermostat.BERENDSEN).ravel()
     assert energies.mean() == pytest.approx(N_FREE, abs=4 * np.sqrt(2 * N_FREE / len(energies)))
     assert energies.var() < 0.7 * 2 * N_FREE
     assert kstest(energies, chi2(N_FREE).cdf).pvalue < 0.05

@@ -79,13 +79,7 @@ def run_md(
     RunFolderError
         If ``directory`` cannot be written to.
     """
-    watchdog = watchdog or Watchdog()
-    if not systems:
-        raise InputError("there are no systems to run: give at least one")
-    if chunk_frames < 1 or max_batch_atoms < 1:
-        raise InputError(f"chunk_frames={chunk_frames} and max_batch_atoms={max_batch_atoms} must be at least 1")
-    if len(systems) != len(protocols):
-        raise InputError(f"{len(systems)} systems but {len(protocols)} protocols; give one protocol per system")
+    _check_arguments(systems, protocols, chunk_frames, max_batch_atoms)
     engine = choose_engine(engine, systems, model)
     check_start(systems, model)
     folders = [Path(directory) / f"system-{index:04d}" for index in range(len(systems))]
@@ -93,18 +87,33 @@ def run_md(
         RunWriter(folder, _header(atoms, protocol, model))
         for folder, atoms, protocol in zip(folders, systems, protocols, strict=True)
     ]
-    open_runs: list[tuple[Member, RunWriter]] = []
-    for atoms, protocol, writer in zip(systems, protocols, writers, strict=True):
-        state = start_state(atoms, protocol) if writer.last is None else writer.last.end
-        if writer.last is None or writer.last.verdict is None:
-            open_runs.append((Member(atoms, protocol, state), writer))
+    open_runs = [
+        (Member(atoms, protocol, start_state(atoms, protocol) if writer.last is None else writer.last.end), writer)
+        for atoms, protocol, writer in zip(systems, protocols, writers, strict=True)
+        if not _has_ended(writer)
+    ]
     if open_runs:
         if not isinstance(model, Calculator):
             model = prepare_model([member.atoms for member, _ in open_runs], model)
-        runner = _make_engine(engine, model, watchdog)
+        runner = _make_engine(engine, model, watchdog or Watchdog())
         for batch in _batches(open_runs, 0 if engine is Engine.ASE else max_batch_atoms):
             _run_batch(batch, runner, chunk_frames)
     return [MDRun(folder) for folder in folders]
+
+
+def _check_arguments(
+    systems: Sequence[Atoms], protocols: Sequence[MDProtocol], chunk_frames: int, max_batch_atoms: int
+) -> None:
+    if not systems:
+        raise InputError("there are no systems to run: give at least one")
+    if chunk_frames < 1 or max_batch_atoms < 1:
+        raise InputError(f"chunk_frames={chunk_frames} and max_batch_atoms={max_batch_atoms} must be at least 1")
+    if len(systems) != len(protocols):
+        raise InputError(f"{len(systems)} systems but {len(protocols)} protocols; give one protocol per system")
+
+
+def _has_ended(writer: RunWriter) -> bool:
+    return writer.last is not None and writer.last.verdict is not None
 
 
 def _make_engine(engine: Engine, model: LoadedModel | Calculator, watchdog: Watchdog) -> _Advances:
@@ -162,4 +171,4 @@ def _run_batch(batch: list[tuple[Member, RunWriter]], runner: _Advances, chunk_f
         for (member, writer), chunk in zip(group, chunks, strict=True):
             writer.append(chunk)
             member.state = chunk.end
-        batch = [run for run in batch if run[1].last is None or run[1].last.verdict is None]
+        batch = [run for run in batch if not _has_ended(run[1])]
