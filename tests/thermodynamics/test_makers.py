@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jobflow import Flow, run_locally
 from monty.json import MontyDecoder, MontyEncoder
+from pymatgen.core import Lattice, Structure
 
 from disolyte.enumeration.makers import EnumerationMaker
 from disolyte.errors import CompositionError, InputError
@@ -42,8 +43,9 @@ def documents(tmp_path_factory):
     ends = [point.formula for point in system.end_member_points()]
     selection = HullSelectionMaker(n_select=9, seed=4).make([job.output for job in rankings], ends)
     outputs = [job.output for job in rankings]
-    same = PhaseDiagramMaker(dtype="float32").make(selection.output, SMALL, rankings=outputs)
-    protocol = RelaxationProtocol(kind=Relaxation.POSITIONS, max_steps=3)
+    chlorides = [Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.1), ["Li", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])]
+    same = PhaseDiagramMaker(dtype="float32").make(selection.output, SMALL, rankings=outputs, competing=chlorides)
+    protocol = RelaxationProtocol(kind=Relaxation.CELL, max_steps=3)
     relaxed = PhaseDiagramMaker(relaxation=protocol).make(selection.output, SMALL)
     flow = Flow([*enumerations, *rankings, selection, same, relaxed])
     store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
@@ -105,9 +107,42 @@ def test_the_same_model_agrees_with_itself(documents):
         )
 
 
+def test_competing_phases_are_evaluated_with_the_same_model(documents):
+    rows = documents["same"].competing
+    assert [row.formula for row in rows] == FORMULAS
+    for row in rows:
+        # LiCl alone makes no lithium indium halide: only the mixing hull is left.
+        assert row.e_hull_ev_per_fu == pytest.approx(documents["same"].hull.row(row.formula).e_hull_ev_per_fu, abs=1e-5)
+    assert documents["relaxed"].competing == []
+
+
+def test_lattice_constants_are_the_parent_s(documents):
+    """A few steps of relaxation change the lattice by per cents; unrelaxed it is the interpolated parent."""
+    system = get_system("liybc")
+    for name, tolerance in (("same", 1e-6), ("relaxed", 0.05)):
+        for state in documents[name].ground_states:
+            parent = disordered_structure(system, state.point).lattice
+            lattice = state.lattice
+            assert lattice.setting == "parent"
+            found = [lattice.a_ang, lattice.b_ang, lattice.c_ang, lattice.beta_deg]
+            assert found == pytest.approx([*parent.abc, parent.beta], rel=tolerance)
+            assert (lattice.alpha_deg, lattice.gamma_deg) == pytest.approx((90, 90))
+            assert lattice.volume_ang3_per_fu == pytest.approx(parent.volume / 2, rel=3 * tolerance)
+    assert documents["relaxed"].ground_states[0].lattice.a_ang != pytest.approx(6.432, abs=1e-3)
+
+
+def test_table(documents):
+    table = documents["relaxed"].table()
+    assert table["formula"].tolist() == FORMULAS
+    assert {"x", "y", "a_ang", "volume_ang3_per_fu", "e_hull_ev_per_atom", "is_stable"} <= set(table.columns)
+    assert (table["e_hull_ev_per_fu"] / table["e_hull_ev_per_atom"].where(lambda e: e > 0)).dropna().tolist() == (
+        pytest.approx([10.0] * int((table["e_hull_ev_per_atom"] > 0).sum()))
+    )
+
+
 def test_relaxation_lowers_every_ground_state(documents):
     diagram = documents["relaxed"]
-    assert diagram.relaxation is Relaxation.POSITIONS
+    assert diagram.relaxation is Relaxation.CELL
     for row in diagram.hull.rows:
         assert row.energy_ev_per_fu < documents["selection"].hull.row(row.formula).energy_ev_per_fu - 1e-3
     state = diagram.ground_state("Li3YBr6")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Self
+from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 from pydantic import ConfigDict, Field
@@ -15,6 +15,9 @@ from disolyte.errors import CompositionError
 from disolyte.provenance import StageDoc
 from disolyte.records import Record
 from disolyte.systems.schema import GridPoint
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 class Relaxation(StrEnum):
@@ -239,6 +242,12 @@ class GroundState(Record):
     lattice: LatticeConstants | None = Field(default=None, description="Lattice constants.")
 
 
+ENERGY_COLUMNS: Final = (
+    "formation_energy_ev_per_fu", "formation_energy_ev_per_atom", "e_hull_ev_per_fu", "e_hull_ev_per_atom",
+)  # fmt: skip
+"""Energies of a phase diagram's table."""
+
+
 class PhaseDiagramDoc(StageDoc):
     """Hull with the (fine-tuned) model, and what changed against the model of the selection."""
 
@@ -251,6 +260,17 @@ class PhaseDiagramDoc(StageDoc):
     relaxation: Relaxation = Field(description="What was relaxed before the energies were taken.")
     model_name: str = Field(description="Model that gave the energies.")
     model_sha256: str = Field(description="Hash of the model.")
+
+    def table(self) -> DataFrame:
+        """All compositions as a table: coordinates, energies, lattice constants, with the units in the column names."""
+        from pandas import DataFrame
+
+        rows = []
+        for row, state in zip(self.hull.rows, self.ground_states, strict=True):
+            energies = row.model_dump(include={"formula", "is_stable", *ENERGY_COLUMNS})
+            lattice = {} if state.lattice is None else state.lattice.model_dump(exclude={"setting"})
+            rows.append({**energies, **state.point.coordinates, **lattice})
+        return DataFrame(rows)
 
     def ground_state(self, formula: str) -> GroundState:
         """Lowest structure of a composition.
