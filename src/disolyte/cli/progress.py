@@ -14,8 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from disolyte.flows.costs import StageCost
 from disolyte.workers.campaign import JobState
+from disolyte.workers.folder import StageCost
 
 STAGE_TITLES: dict[str, str] = {
     "enumeration": "enumerate orderings",
@@ -68,6 +68,10 @@ class ProgressDisplay:
 
     def update(self, jobs: Sequence[JobState]) -> None:
         """Show the states of all jobs."""
+        unforeseen = dict.fromkeys(job.stage for job in jobs if job.stage not in self.expected)
+        if unforeseen:
+            # Flows that were not made from a plan, and stages that their makers added.
+            self.expected = {**self.expected, **dict.fromkeys(unforeseen, StageCost(n_jobs=1, seconds=0.0))}
         if self._live is not None:
             self._live.update(self._table(jobs))
             return

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import typer
 from jobflow import JobStore
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from rich.console import Console
 from rich.text import Text
 
@@ -37,6 +37,9 @@ def readable_errors() -> Iterator[None]:
         yield
     except DisolyteError as error:
         _print_error(str(error))
+        raise typer.Exit(1) from error
+    except OperationFailure as error:
+        _print_error(f"the database refused: {(error.details or {}).get('errmsg', 'no reason given')}")
         raise typer.Exit(1) from error
     except PyMongoError as error:
         _print_error("the database does not answer any more; finished work is kept, run the command again to go on")

@@ -21,7 +21,7 @@ def show_trace(folder: Path, uuid: str, *, as_json: bool) -> None:
         if as_json:
             typer.echo(node.model_dump_json(indent=2))
             return
-        Console().print(_tree(node), soft_wrap=True, highlight=False)
+        Console().print(_tree(node), highlight=False)
         versions = dict(sorted({item for step in node.walk() for item in step.versions.items()}))
         typer.echo("made with " + ", ".join(f"{package} {version}" for package, version in versions.items()))
         for caveat in node.caveats:
@@ -29,15 +29,14 @@ def show_trace(folder: Path, uuid: str, *, as_json: bool) -> None:
 
 
 def _tree(node: TraceNode, above: Tree | None = None) -> Tree:
-    about = [f"[bold]{escape(node.kind)}[/bold]", *(escape(name) for name in node.names.values()), escape(node.uuid)]
-    if node.seed is not None:
-        about.append(f"seed {node.seed}")
+    about = [escape(node.uuid), *([] if node.seed is None else [f"seed {node.seed}"])]
     about += [f"{label} {escape(value[:12])}…" for label, value in node.hashes.items()]
-    lines = [" · ".join(about)]
+    lines = [" · ".join([f"[bold]{escape(node.kind)}[/bold]", *(escape(name) for name in node.names.values())])]
     if node.is_repeated:
         lines[0] += " [dim](shown above)[/dim]"
     elif node.made_at:
-        lines.append(f"[dim]{escape(node.job or '')}, {node.made_at} UTC, {escape(node.folder or '')}[/dim]")
+        lines += [", ".join(about), f"[dim]{escape(node.job or '')}, {node.made_at} UTC[/dim]"]
+        lines.append(f"[dim]{escape(node.folder or '')}[/dim]")
     text = "\n".join(lines)
     branch = Tree(text) if above is None else above.add(text)
     for child in node.inputs:

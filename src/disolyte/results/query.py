@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from jobflow import JobStore
 from monty.json import MontyDecoder
+from pydantic import ValidationError
 
 from disolyte.diffusion.schema import DiffusionDoc, TransportDoc
 from disolyte.errors import ResultsError
@@ -42,7 +43,7 @@ class Results:
         self.campaign = campaign
 
     def documents(self, kind: type[Doc], *, load: bool = False) -> list[Doc]:
-        """All documents of a kind, the oldest first.
+        """All documents of a kind, the oldest first. ResultsError is raised for those of another version.
 
         Parameters
         ----------
@@ -133,10 +134,16 @@ class Results:
     def _find(self, kind: type[Doc], *, load: bool) -> Iterator[Doc]:
         criteria = {"output.@class": kind.__name__, "output.@module": kind.__module__, **self._mine()}
         # A job that was replaced has one entry per index; the last holds the result.
-        newest: dict[str, tuple[int, str, dict[str, object]]] = {}
+        newest: dict[str, tuple[int, str, dict[str, Any]]] = {}
         for entry in self.store.query(criteria, load=load):
             known = newest.get(entry["uuid"])
             if known is None or known[0] < entry["index"]:
                 newest[entry["uuid"]] = (entry["index"], entry["completed_at"], entry["output"])
         for _, _, output in sorted(newest.values(), key=lambda item: item[1]):
-            yield MontyDecoder().process_decoded(output)
+            try:
+                yield MontyDecoder().process_decoded(output)
+            except ValidationError as error:
+                raise ResultsError(
+                    f"the {kind.__name__} {output.get('uuid')} does not fit this version of disolyte "
+                    f"({error.error_count()} fields); read it with the version in its provenance"
+                ) from error

@@ -75,7 +75,7 @@ def _whole_uuid(results: Results, text: str) -> str:
 
 def _node(results: Results, uuid: str, recorded: Mapping[str, Any] | None, seen: set[str]) -> TraceNode:
     wanted = ["uuid", "index", "name", "output.@class", "output.provenance", "output.caveats", "output.formula"]
-    wanted += ["output.point.formula", "output.name", "output.model", "output.model_name"]
+    wanted += ["output.point.formula", "output.name", "output.model.name", "output.model_name"]
     wanted += [f"output.{field}" for field in HASHES]
     entries = list(results.store.docs_store.query({"uuid": uuid}, wanted))
     entry: dict[str, Any] = max(entries, key=lambda item: item["index"]) if entries else {}

@@ -1,0 +1,176 @@
+"""The figures of a report: what the documents at hand allow, each wide and, with several panels, narrow."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+import textwrap
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, Final
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpec, SubplotSpec
+from matplotlib.legend import Legend
+from matplotlib.text import Text
+
+from disolyte.diffusion.schema import TransportDoc
+from disolyte.errors import InputError
+from disolyte.models.schema import ModelDoc
+from disolyte.plots import plot_arrhenius, plot_hull, plot_msd, plot_parity, plot_ternary_map, plot_training
+from disolyte.results.query import Results
+from disolyte.thermodynamics.schema import PhaseDiagramDoc
+
+FIGURE_DPI: Final = 200
+WIDE_IN: Final = 7.5
+"""Figures wider than this take the whole width of the page."""
+NARROW_IN: Final = 4.2
+"""Width of a figure whose text can be read on a phone."""
+PANEL_HEIGHT_IN: Final = 3.3
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """A figure of the report.
+
+    Attributes
+    ----------
+    name
+        Name for a file.
+    title, caption
+        What it shows.
+    figure
+        The figure.
+    """
+
+    name: str
+    title: str
+    caption: str
+    figure: Figure
+
+    @property
+    def file_name(self) -> str:
+        """The name, fit for a file: what comes from documents must not lead out of a folder."""
+        return re.sub(r"[^A-Za-z0-9.-]", "_", self.name).lstrip(".") or "figure"
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it takes the whole width of the page."""
+        return self.figure.get_figwidth() > WIDE_IN
+
+    @property
+    def png(self) -> bytes:
+        """The figure as PNG."""
+        return _png(self.figure)
+
+    @property
+    def data_uri(self) -> str:
+        """The figure as it sits inside a page."""
+        return _data_uri(self.png)
+
+    @property
+    def narrow_data_uri(self) -> str | None:
+        """The figure for a phone; None if it is narrow as it is."""
+        narrow = narrow_png(self.figure)
+        return None if narrow is None else _data_uri(narrow)
+
+
+def narrow_png(figure: Figure) -> bytes | None:
+    """PNG of a figure with panels and legend one below another; the figure itself is left as it was.
+
+    Panels on other grids than one row, such as those with a colour bar, and single ones without a legend beside them
+    stay as they are: the answer is None.
+    """
+    panels = _panels(figure)
+    if panels is None or (len(panels) < 2 and not figure.legends):
+        return None
+    with ExitStack() as changes:
+        changes.callback(figure.set_size_inches, figure.get_figwidth(), figure.get_figheight())
+        legend_in = 0.22 * sum(len(legend.get_texts()) for legend in figure.legends)
+        figure.set_size_inches(NARROW_IN, PANEL_HEIGHT_IN * len(panels) + legend_in)
+        grid = GridSpec(len(panels), 1, figure=figure)
+        for number, (axes, spec) in enumerate(panels):
+            changes.callback(axes.set_subplotspec, spec)
+            axes.set_subplotspec(grid[number])
+        for text in figure.findobj(Text):
+            if text.get_text() and text.get_text() in {figure.get_suptitle(), figure.get_supxlabel()}:
+                changes.callback(text.set_text, text.get_text())
+                text.set_text(_wrapped(text))
+        for legend in list(figure.legends):
+            _move_legend(figure, legend, "outside upper left")
+            changes.callback(_move_legend, figure, figure.legends[-1], "outside right upper")
+        return _png(figure)
+
+
+def _panels(figure: Figure) -> list[tuple[Axes, SubplotSpec]] | None:
+    """Panels of a figure that stand in one row, and their places; None if some stand elsewhere."""
+    pairs = [(axes, axes.get_subplotspec()) for axes in figure.axes]
+    found = [(axes, spec) for axes, spec in pairs if spec is not None and spec.get_gridspec().nrows == 1]
+    return found if len(found) == len(pairs) else None
+
+
+def _wrapped(text: Text) -> str:
+    """A figure's title or note, on as many lines as the narrow width needs."""
+    points_per_letter = 0.56 * float(text.get_fontsize())
+    words = " ".join(text.get_text().split())
+    return "\n".join(textwrap.wrap(words, width=int(72 * NARROW_IN / points_per_letter)))
+
+
+def _move_legend(figure: Figure, legend: Legend, place: Any) -> None:
+    handles, labels = legend.legend_handles, [text.get_text() for text in legend.get_texts()]
+    size = legend.get_texts()[0].get_fontsize()
+    legend.remove()
+    figure.legend(handles=[handle for handle in handles if handle is not None], labels=labels, loc=place, fontsize=size)
+
+
+def draw_figures(results: Results) -> Iterator[ReportFigure]:
+    """Draw what the documents allow: stability, conductivity, Arrhenius lines, parity, training, displacements."""
+    diagrams = results.documents(PhaseDiagramDoc)[-1:]
+    transports = results.transport(load=True)
+    for diagram in diagrams:
+        caption = "Energy above the hull of each composition with the fine-tuned model."
+        yield ReportFigure("stability", "Stability", caption, plot_hull(diagram))
+        yield from _conductivity_map(diagram, transports)
+    if transports:
+        caption = "Conductivity of each composition; filled points converged, open ones did not."
+        yield ReportFigure("arrhenius", "Arrhenius lines", caption, plot_arrhenius(transports))
+    for model in results.documents(ModelDoc, load=True)[-1:]:
+        if model.parity is not None:
+            caption = "Fine-tuned model against labels of frames never trained on."
+            yield ReportFigure("parity", "Parity", caption, plot_parity(model))
+        if model.training is not None:
+            caption = "Validation errors of both heads during fine-tuning."
+            yield ReportFigure("training", "Training", caption, plot_training(model))
+    for transport in transports:
+        caption = f"Mean squared displacements in {transport.formula}."
+        yield ReportFigure(f"msd-{transport.formula}", "Displacements", caption, plot_msd(transport))
+
+
+def _conductivity_map(diagram: PhaseDiagramDoc, transports: list[TransportDoc]) -> Iterator[ReportFigure]:
+    """Map of the conductivities at the temperature that compositions are compared at."""
+    rows = {doc.formula: doc.reference_conductivity for doc in transports if doc.reference_conductivity is not None}
+    values = {formula: row.conductivity_s_per_cm for formula, row in rows.items() if row.conductivity_s_per_cm > 0}
+    if len(diagram.hull.end_members) != 3 or not values:
+        return
+    temperature_k = next(iter(rows.values())).temperature_k
+    label = f"Conductivity at {temperature_k:g} K (S/cm)"
+    try:
+        figure = plot_ternary_map(diagram, values, value_label=label, log_scale=len(set(values.values())) > 1)
+    except InputError:
+        # None of the compositions that were simulated is on the hull's plane.
+        return
+    caption = "Conductivity of the compositions simulated; white ones were not. Not all verdicts are 'converged'."
+    yield ReportFigure("conductivity", "Conductivity", caption, figure)
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=FIGURE_DPI)
+    return buffer.getvalue()
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(png).decode('ascii')}"
