@@ -29,7 +29,7 @@ FAULTS = {
 
 
 def run_campaign(
-    folder, n_frames, *, faults=tuple(FAULTS), n_retries=1, n_transient=0, n_dft_workers=2, timeout_s=3000
+    folder, n_frames, *, faults=tuple(FAULTS), n_retries=1, n_transient=0, n_dft_workers=2, hang_s=15.0, timeout_s=3000
 ):
     """Label frames with injected failures; return the labels, the frames, the faults and the jobs' states.
 
@@ -57,7 +57,7 @@ def run_campaign(
         "STAND_IN_VASP_FAULTS": str(fault_file),
         "PYTHONPATH": str(HERE),
     }
-    static_maker = ScanStaticMaker(run_vasp_kwargs=bench.run_vasp_kwargs())
+    static_maker = ScanStaticMaker(run_vasp_kwargs=bench.run_vasp_kwargs(hang_s=hang_s))
     give = labellers.GiveSampleMaker().make(frames)
     label_maker = LabelMaker(
         static_maker=static_maker, retry_makers=[static_maker] * n_retries, chunk_size=25, minimum_fraction=0.7

@@ -18,7 +18,13 @@ def test_campaign_completes_and_lists_every_failure(tmp_path, monkeypatch):
     for name in ("PMG_VASP_PSP_DIR", "STAND_IN_VASP_FAULTS", "PYTHONPATH"):
         monkeypatch.setenv(name, "")  # what the campaign sets is taken back
     labels, frames, faulty, jobs, failures, sizes = campaign.run_campaign(
-        tmp_path / "campaign", 10, faults=["crash", "truncate"], n_transient=1, n_dft_workers=1, timeout_s=200
+        tmp_path / "campaign",
+        10,
+        faults=["crash", "truncate"],
+        n_transient=1,
+        n_dft_workers=1,
+        hang_s=60,
+        timeout_s=300,
     )
     assert failures == []
     assert {job.state for job in jobs} == {"COMPLETED"}

@@ -13,7 +13,7 @@ from disolyte.labelling.frames import frames_from_structures
 
 HERE = Path(__file__).parent
 COMMAND = f"{sys.executable} {HERE / 'stand_in_vasp.py'}"
-HANG_S = 3.0
+HANG_S = 5.0
 
 # the header lines that programs read; no potential is in it
 POTCAR = """  {titel}
@@ -43,13 +43,13 @@ def write_potcars(folder, **titels):
     return folder
 
 
-def run_vasp_kwargs(**changes):
+def run_vasp_kwargs(*, hang_s=HANG_S, **changes):
     """Arguments of atomate2's ``run_vasp``: its own handlers, but looking often and waiting for little."""
     from atomate2.vasp.run import DEFAULT_HANDLERS
     from custodian.vasp.handlers import FrozenJobErrorHandler
 
     handlers = [
-        FrozenJobErrorHandler(timeout=HANG_S) if isinstance(handler, FrozenJobErrorHandler) else handler
+        FrozenJobErrorHandler(timeout=hang_s) if isinstance(handler, FrozenJobErrorHandler) else handler
         for handler in DEFAULT_HANDLERS
     ]
     return {

@@ -27,7 +27,7 @@ from disolyte.labelling.schema import LabelConsistency
 
 LARGEST_DISPLACEMENT_ANG: Final = 1.5
 MINIMUM_PAIRS: Final = 20
-MINIMUM_STRAIN_WORK_EV: Final = 0.02
+MINIMUM_STRAIN: Final = 0.003
 
 
 def measure_consistency(frames: Sequence[LabelledFrame]) -> LabelConsistency:
@@ -49,16 +49,16 @@ def measure_consistency(frames: Sequence[LabelledFrame]) -> LabelConsistency:
     rows = [row for members in families.values() for pair in combinations(members, 2) if (row := _work(*pair))]
     if len(rows) < MINIMUM_PAIRS:
         return LabelConsistency(n_pairs=len(rows))
-    energies, by_forces, by_stress = np.array(rows).T
-    with_stress = float(np.std(by_stress)) > MINIMUM_STRAIN_WORK_EV
+    energies, by_forces, by_stress, strains = np.array(rows).T
+    with_stress = float(np.sqrt(np.mean(strains**2))) > MINIMUM_STRAIN
     works = np.stack([by_forces, by_stress] if with_stress else [by_forces], axis=1)
     slopes, errors = _fit_slopes(works, energies)
     stress = {"stress_slope": slopes[1], "stress_slope_error": errors[1]} if with_stress else {}
     return LabelConsistency(n_pairs=len(rows), force_slope=slopes[0], force_slope_error=errors[0], **stress)
 
 
-def _work(first: LabelledFrame, second: LabelledFrame) -> tuple[float, float, float] | None:
-    """Energy difference, work of the forces and of the stresses, eV; None for frames that are not close."""
+def _work(first: LabelledFrame, second: LabelledFrame) -> tuple[float, float, float, float] | None:
+    """Energy difference, work of the forces and of the stresses, eV, and the strain; None if they are not close."""
     if len(first) != len(second) or (first.numbers != second.numbers).any():
         return None
     cells = first.cell_ang, second.cell_ang
@@ -68,12 +68,14 @@ def _work(first: LabelledFrame, second: LabelledFrame) -> tuple[float, float, fl
     if np.abs(steps @ (0.5 * (cells[0] + cells[1]))).max() > LARGEST_DISPLACEMENT_ANG:
         return None
     strain = np.linalg.solve(cells[1], cells[0]) - np.eye(3)
+    strain = 0.5 * (strain + strain.T)
     by_forces, by_stress = 0.0, 0.0
     for frame in (first, second):
         by_forces -= 0.5 * float(np.sum(frame.label.forces_ev_per_ang * (steps @ frame.cell_ang)))
         volume = abs(float(np.linalg.det(frame.cell_ang)))
-        by_stress += 0.5 * volume * float(np.sum(frame.label.stress_ev_per_ang3 * 0.5 * (strain + strain.T)))
-    return first.label.energy_ev - second.label.energy_ev, by_forces, by_stress
+        by_stress += 0.5 * volume * float(np.sum(frame.label.stress_ev_per_ang3 * strain))
+    difference = first.label.energy_ev - second.label.energy_ev
+    return difference, by_forces, by_stress, float(np.linalg.norm(strain))
 
 
 def _fit_slopes(works: NDArray[np.float64], energies: NDArray[np.float64]) -> tuple[list[float], list[float]]:

@@ -169,7 +169,8 @@ def split_frames(
     splits: dict[Split, list[LabelledFrame]] = {split: [] for split in SPLITS}
     for frame in sorted(frames, key=lambda frame: frame.sort_key):
         splits[assigned[frame.family]].append(frame)
-    splits["train"].sort(key=lambda frame: hashlib.sha256(f"{seed}:{frame.structure_sha256}".encode()).hexdigest())
+    # by names, which rounding in files cannot change; frames without them by content
+    splits["train"].sort(key=lambda frame: (_draw(seed, frame), frame.structure_sha256))
     return splits
 
 
@@ -192,6 +193,10 @@ def _to_atoms(frame: LabelledFrame) -> Atoms:
         "md_step": frame.md_step,
     }
     return atoms
+
+
+def _draw(seed: int, frame: LabelledFrame) -> str:
+    return hashlib.sha256(f"{seed}:{frame.family}:{frame.md_step}".encode()).hexdigest()
 
 
 def _require_enough(result: GateResult, *, n_labelled: int, minimum_fraction: float) -> None:

@@ -249,7 +249,7 @@ def _to_labelled_frame(atoms: Atoms, keys: LabelKeys, file: Path, index: int) ->
             label=label,
             family=str(atoms.info.get("family", f"{file.stem}-{composition}")),
             composition=composition,
-            md_step=int(atoms.info.get("md_step", index)),
+            md_step=int(atoms.info.get("md_step", 0)),
         ),
         said,
     )
