@@ -10,12 +10,16 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from disolyte.diffusion.landscape import Forest, Landscape
 from disolyte.units import BOLTZMANN_EV_PER_K
+
+MIN_VISITS: Final = 5.0
+"""Fewest visits near the bottleneck of a path; below that, the smoothing made it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class PercolatingPath:
 def percolating_paths(
     landscape: Landscape, blocks: NDArray[np.float64], visits: NDArray[np.float64], temperature_k: float
 ) -> list[PercolatingPath]:
-    """Best path along each axis along which the density percolates.
+    """Best path along each axis along which ions were seen all the way.
 
     Parameters
     ----------
@@ -64,6 +68,8 @@ def percolating_paths(
     tree: dict[int, list[tuple[int, int]]] = {i: [] for i in range(landscape.n_basins)}
     found: dict[int, PercolatingPath] = {}
     for number, ((i, j), shift) in enumerate(zip(landscape.pairs, landscape.shifts, strict=True)):
+        if visits[landscape.saddles[number]] < MIN_VISITS:
+            break
         a, at_a = forest.find(i)
         b, at_b = forest.find(j)
         apart = shift + at_a - at_b

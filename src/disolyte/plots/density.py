@@ -87,17 +87,17 @@ def plot_isosurface(doc: MechanismDoc, temperature_k: float, level_per_ang3: flo
     one = at_temperature(doc, temperature_k)
     inside = one.density.to_array() >= level_per_ang3
     lattice = np.array(one.lattice_ang)
-    figure = new_figure(PAGE_IN * 0.6, 4.6)
+    figure = new_figure(PAGE_IN * 0.6, 4.4)
     axes: Any = figure.add_subplot(projection="3d")
-    # Voxels on the skin of the surface are enough, and few enough to draw.
-    skin = inside & ~_eroded(inside)
-    points = (np.argwhere(skin) + 0.5) / inside.shape @ lattice
-    depth = points @ lattice[1] / np.linalg.norm(lattice[1])
-    axes.scatter(*points.T, c=depth, cmap="Blues_r", s=3, alpha=0.25, linewidths=0, depthshade=False)
+    corners = np.stack(np.meshgrid(*(np.linspace(0, 1, n + 1) for n in inside.shape), indexing="ij"), axis=-1)
+    x, y, z = np.moveaxis(corners @ lattice, -1, 0)
+    axes.voxels(x, y, z, inside, facecolors="#56b4e9", alpha=0.28, edgecolor="none", shade=True)
     for corner_a, corner_b in _edges():
         axes.plot(*np.array([corner_a @ lattice, corner_b @ lattice]).T, color=FAINT, linewidth=0.7)
     for site in one.sites:
-        axes.scatter(*(np.array(site.fractional) @ lattice), color=label_colour(one, site.label), s=30, edgecolors=INK)
+        axes.scatter(
+            *(np.array(site.fractional) @ lattice), color=label_colour(one, site.label), s=42, edgecolors=INK, zorder=9
+        )
     axes.set_box_aspect(np.ptp(np.array([corner @ lattice for edge in _edges() for corner in edge]), axis=0))
     axes.set_axis_off()
     axes.view_init(elev=12, azim=-70)
@@ -107,7 +107,7 @@ def plot_isosurface(doc: MechanismDoc, temperature_k: float, level_per_ang3: flo
         f"{level_per_ang3:.0e} Å$^{{-3}}$, {share}",
         fontsize=9.5,
     )
-    figure.legend(handles=_site_handles(one), loc="outside lower center", ncols=4)
+    axes.legend(handles=_site_handles(one), loc="upper left")
     note_caveats(figure, doc.caveats)
     return figure
 
@@ -131,14 +131,6 @@ def _draw_projection(
     x, y = s * right[0] + t * up[0], s * right[1] + t * up[1]
     shown = np.ma.masked_less_equal(mean, float(norm.vmin or 0.0))
     shade = axes.pcolormesh(x, y, shown, norm=norm, cmap=SEQUENTIAL, rasterized=True)
-    axes.contour(
-        (x[:-1, :-1] + x[1:, 1:]) / 2,
-        (y[:-1, :-1] + y[1:, 1:]) / 2,
-        mean,
-        levels=[ISOSURFACE_PER_ANG3],
-        colors=[INK],
-        linewidths=0.5,
-    )
     axes.set_aspect("equal")
     axes.set_xlabel(f"${'abc'[plane[0]]}$ (Å)")
     axes.set_ylabel(f"towards ${'abc'[plane[1]]}$ (Å)")
@@ -175,14 +167,6 @@ def _site_handles(one: TemperatureMechanism) -> list[Line2D]:
     counts = {name: sum(site.label == name for site in one.sites) for name in site_labels(one)}
     style: dict[str, Any] = {"linestyle": "none", "marker": "o", "markeredgecolor": INK, "markeredgewidth": 0.5}
     return [Line2D([], [], color=label_colour(one, name), label=f"{n} × {name}", **style) for name, n in counts.items()]
-
-
-def _eroded(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Voxels whose six neighbours are inside, too."""
-    result = inside.copy()
-    for axis in range(3):
-        result &= np.roll(inside, 1, axis) & np.roll(inside, -1, axis)
-    return result
 
 
 def _edges() -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -75,7 +75,8 @@ def _draw_network(axes: Axes, one: TemperatureMechanism) -> None:
     names = site_labels(one)
     angles = np.pi / 2 - 2 * np.pi * np.arange(len(names)) / max(len(names), 1)
     places = {name: np.array([np.cos(t), np.sin(t)]) for name, t in zip(names, angles, strict=True)}
-    seen = [rate for rate in one.rates if rate.n_jumps]
+    seen = [rate for rate in one.rates if rate.n_jumps and rate.start != rate.end]
+    own = {rate.start: rate.rate_per_ps for rate in one.rates if rate.start == rate.end}
     largest = max((rate.rate_per_ps for rate in seen), default=1.0)
     for rate in seen:
         width = 0.6 + 3.4 * rate.rate_per_ps / largest
@@ -87,10 +88,10 @@ def _draw_network(axes: Axes, one: TemperatureMechanism) -> None:
         title = name if name != INTERSTITIAL else "inter-\nstitial"
         axes.annotate(title, (x, y), ha="center", va="center", fontsize=7.5, color="white", zorder=4)
         time = "no jump" if stay.time_ps is None else f"stay {stay.time_ps:.2g} ps"
-        text = f"{stay.ions_per_site:.2f} per site\n{time}"
-        axes.annotate(text, (1.62 * x, 1.62 * y), ha="center", va="center", fontsize=7)
-    axes.set_xlim(-2.3, 2.3)
-    axes.set_ylim(-1.9, 1.9)
+        text = f"{stay.ions_per_site:.2f} per site\n{time}\nto its own kind {own.get(name, 0.0):.2g}"
+        axes.annotate(text, (2.0 * x, 1.75 * y), ha="center", va="center", fontsize=7)
+    axes.set_xlim(-2.6, 2.6)
+    axes.set_ylim(-1.4, 2.2)
     axes.set_axis_off()
     axes.set_title("rates per ion on the site (1/ps)")
 
@@ -99,15 +100,10 @@ def _draw_arrow(
     axes: Axes, places: dict[str, NDArray[np.float64]], start: str, end: str, width: float, text: str
 ) -> None:
     first, last = places[start], places[end]
-    if start == end:
-        side = np.array([-first[1], first[0]]) * 0.3
-        begin, finish, bend, label = first * 1.05 - side, first * 1.05 + side, "arc3,rad=0.9", first * 0.52
-    else:
-        begin, finish, bend = first, last, "arc3,rad=0.16"
-        across = np.array([(last - first)[1], -(last - first)[0]])
-        label = (first + last) / 2 + 0.13 * across
+    across = np.array([(last - first)[1], -(last - first)[0]])
+    label = (first + last) / 2 + 0.13 * across
     arrow = FancyArrowPatch(
-        tuple(begin), tuple(finish), connectionstyle=bend, arrowstyle="-|>", mutation_scale=7 + 2 * width,
+        tuple(first), tuple(last), connectionstyle="arc3,rad=0.16", arrowstyle="-|>", mutation_scale=7 + 2 * width,
         linewidth=width, color=INK, shrinkA=17, shrinkB=17, zorder=2,
     )  # fmt: skip
     axes.add_patch(arrow)
