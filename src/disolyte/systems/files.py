@@ -82,6 +82,13 @@ Parent = Annotated[
 ]
 
 
+Grid = Annotated[
+    Annotated[dict[str, list[FiniteFloat]], Tag("axes")]
+    | Annotated[list[dict[str, FiniteFloat]], Field(min_length=1), Tag("points")],
+    Discriminator(lambda value: "axes" if isinstance(value, dict) else "points"),
+]
+
+
 class SystemFields(_FileRecord):
     """What a file holds."""
 
@@ -91,9 +98,7 @@ class SystemFields(_FileRecord):
     oxidation_states: dict[str, FiniteFloat]
     parents: list[Parent] = Field(min_length=1, max_length=20)
     occupancies: dict[str, dict[str, Expression]] = Field(default_factory=dict)
-    grid: dict[str, list[FiniteFloat]] | list[dict[str, FiniteFloat]] = Field(
-        default_factory=lambda: [dict[str, float]()], min_length=1
-    )
+    grid: Grid = Field(default_factory=lambda: [dict[str, float]()])
     constraints: list[str] = Field(default_factory=list)
     end_members: list[dict[str, FiniteFloat]] = Field(default=[{}], min_length=1)
     supercells: list[Annotated[list[int], Field(min_length=3, max_length=3)]] = Field(default=[[1, 1, 1]], min_length=1)
@@ -178,27 +183,43 @@ def read_fields(path: Path) -> LocatedFields:
         raise InputError("\n".join(_describe_mistakes(error, located))) from error
 
 
-def _describe_mistakes(error: ValidationError, located: LocatedData) -> Iterator[str]:
-    mistakes = []
+def _describe_mistakes(error: ValidationError, located: LocatedData) -> list[str]:
+    """What is wrong, one line for each place, in their order."""
+    found: dict[tuple[int, str], list[Any]] = {}
     for entry in error.errors(include_url=False):
         place = tuple(entry["loc"])
-        missing = entry["type"] == "missing"
-        line = located.line(place[:-1] if missing else place)
-        mistakes.append((line, f"{located.describe(place[:-1] if missing else place)}: {_explain(entry)}"))
-    seen = dict.fromkeys(text for _, text in sorted(mistakes))
-    yield from list(seen)[:10]
+        if entry["type"] == "missing":
+            place = place[:-1]
+        found.setdefault((located.line(place), located.describe(place)), []).append(entry)
+    return [f"{place}: {_explain(entries)}" for (_, place), entries in sorted(found.items(), key=lambda item: item[0])]
 
 
-def _explain(entry: Any) -> str:
-    name = str(entry["loc"][-1]) if entry["loc"] else ""
-    if entry["type"] == "missing":
-        return f"the field {name!r} is missing"
-    if entry["type"] == "extra_forbidden":
-        known = [field for model in (SystemFields, InlineParent, CifParent, SiteFields) for field in model.model_fields]
-        near = difflib.get_close_matches(name, known, n=1)
-        return f"there is no field {name!r}" + (f"; did you mean {near[0]!r}?" if near else "")
-    given = repr(entry["input"])
-    return f"{entry['msg'][0].lower()}{entry['msg'][1:]}, not {given if len(given) <= 60 else given[:60] + '…'}"
+def _explain(entries: list[Any]) -> str:
+    """What is wrong with one value; where it may be of several kinds, pydantic complains of each."""
+    reasons: list[str] = []
+    for entry in entries:
+        name = str(entry["loc"][-1]) if entry["loc"] else ""
+        if entry["type"] == "missing":
+            reasons.append(f"the field {name!r} is missing")
+        elif entry["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, _known_fields(entry["loc"]), n=1)
+            reasons.append(f"there is no field {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        elif not entry["msg"].startswith("Input should be "):
+            reasons.append(entry["msg"])
+    wanted = [entry["msg"].removeprefix("Input should be ") for entry in entries if "Input should be " in entry["msg"]]
+    if wanted:
+        given = repr(entries[0]["input"])
+        reasons.append(f"it must be {' or '.join(wanted)}, not {given if len(given) <= 60 else given[:60] + '…'}")
+    return "; ".join(dict.fromkeys(reasons))
+
+
+def _known_fields(place: tuple[str | int, ...]) -> list[str]:
+    """Fields that may stand where an unknown one stands."""
+    if "sites" in place:
+        return list(SiteFields.model_fields)
+    if "parents" in place:
+        return [*InlineParent.model_fields, *CifParent.model_fields]
+    return list(SystemFields.model_fields)
 
 
 @contextmanager
