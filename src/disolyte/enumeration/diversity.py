@@ -7,13 +7,37 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from disolyte.enumeration.cell import Sublattice
+from disolyte.enumeration.batches import OrderingBatch
+from disolyte.enumeration.cell import DisorderedCell, Sublattice
 
 MAX_DISTANCE_ANG = 7.0
 """Pairs of sites farther apart do not count."""
 
 MAX_SHELLS = 16
 """Largest number of distances that are told apart for each pair of sublattices."""
+
+
+def choose_diverse(cell: DisorderedCell, pool: OrderingBatch, n: int, beside: NDArray[np.int8]) -> OrderingBatch:
+    """Orderings of a pool as unlike as possible, among themselves and to given ones.
+
+    Parameters
+    ----------
+    cell
+        The cell.
+    pool
+        Orderings to choose from.
+    n
+        Number of orderings; fewer if the pool holds fewer.
+    beside
+        Occupations, shape (m, n_sites), that are not chosen again.
+    """
+    known = {row.tobytes() for row in beside}
+    fresh = np.array([row.tobytes() not in known for row in pool.occupations], dtype=bool)
+    occupations = pool.occupations[fresh]
+    together = np.concatenate([beside, occupations])
+    features = pair_correlations(together, cell.sublattices, cell.lattice_ang, cell.frac_coords)
+    chosen = pick_farthest(features, n, len(beside)) - len(beside)
+    return OrderingBatch(occupations[chosen], pool.degeneracies[fresh][chosen])
 
 
 def pair_correlations(

@@ -44,7 +44,7 @@ def parse_supercell(supercell: SupercellLike) -> IntMatrix:
     if given.size not in {1, 3, 9} or given.shape not in {(), (1,), (3,), (9,), (3, 3)}:
         raise InputError(f"supercell {supercell!r} has shape {given.shape}: give 1, 3 or 9 whole numbers")
     if not np.all(np.isfinite(given)) or np.any(np.abs(given) > 1e6) or np.any(given != np.round(given)):
-        raise InputError(f"supercell {supercell!r} is not made of whole numbers within ±1,000,000: give 1, 3 or 9 of them")
+        raise InputError(f"supercell {supercell!r} is not made of whole numbers up to 1e6: give 1, 3 or 9 of them")
     whole = np.round(given).astype(np.int64)
     if whole.size == 1:
         whole = np.full(3, whole.item(), dtype=np.int64)

@@ -69,6 +69,9 @@ def search_lowest(
         quiet = 0 if new else quiet + 1
         if quiet == QUIET_ROUNDS:
             break
+    while pool.size < n:  # more than the swaps have reached
+        rows = problem.draw_with_repetition(n, int(rng.integers(2**63)), Weighting.DEGENERACY)
+        pool.add(rows, landscape.energies_ev(rows))
     rows, _, orders = pool.lowest()
     return rows[:n], landscape.energies_ev(rows[:n]), orders[:n]
 

@@ -15,7 +15,7 @@ from disolyte.enumeration.cell import DisorderedCell, build_disordered_cell, che
 from disolyte.enumeration.cell_colourings import CellColourings
 from disolyte.enumeration.composition import OccupancyChange, Rounding
 from disolyte.enumeration.crystals import crystal_keys
-from disolyte.enumeration.diversity import pair_correlations, pick_farthest
+from disolyte.enumeration.diversity import choose_diverse
 from disolyte.enumeration.ewald import CoulombEnergies, build_coulomb
 from disolyte.enumeration.isovalent import IsovalentReduction
 from disolyte.enumeration.lattice import SupercellLike
@@ -195,8 +195,9 @@ class OrderingSpace:
         energy
             Energies in eV, shape (n,), of a batch of occupations, shape (n, n_sites). The Ewald energy if not given.
         exhaustive_limit
-            Largest number of distinct orderings that are all looked at (for the Ewald energy, orderings of the charges:
-            species of equal charge on one sublattice count as one). By default 2·10⁷, for a function 2·10⁵.
+            Largest number of distinct orderings that are all looked at, unless ``n`` is larger (for the Ewald energy,
+            orderings of the charges: species of equal charge on one sublattice count as one). By default 2·10⁷, for a
+            function 2·10⁵.
 
         Raises
         ------
@@ -239,12 +240,7 @@ class OrderingSpace:
         nothing = np.zeros((0, self.n_sites), dtype=np.int8)
         given = nothing if beside is None else check_occupations(self.cell, beside)
         pool = self.sample_orderings(len(given) + max(_POOL_PER_CHOICE * n, 500), seed=seed)
-        known = {row.tobytes() for row in given}
-        fresh = np.array([row.tobytes() not in known for row in pool.occupations], dtype=bool)
-        together = np.concatenate([given, pool.occupations[fresh]])
-        features = pair_correlations(together, self.cell.sublattices, self.cell.lattice_ang, self.cell.frac_coords)
-        chosen = pick_farthest(features, n, len(given)) - len(given)
-        return OrderingBatch(pool.occupations[fresh][chosen], pool.degeneracies[fresh][chosen])
+        return choose_diverse(self.cell, pool, n, given)
 
     def crystal_keys(self, occupations: NDArray[np.int8]) -> list[bytes]:
         """Keys that tell whether orderings are the same infinite crystal, in this or another supercell.
