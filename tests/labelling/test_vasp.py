@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 from monty.json import MontyDecoder, MontyEncoder
-from pymatgen.core import Lattice, Structure
+from pymatgen.core import Composition, Lattice, Structure
 from pymatgen.io.vasp import Incar, Kpoints, Poscar
 
 from disolyte.errors import InputError
 from disolyte.labelling import scan
+from disolyte.labelling.label_settings import LabelSettings
 
 PROTOCOL_POTCARS = {
     "Na": "Na_pv", "Zr": "Zr_sv", "Si": "Si", "P": "P", "Li": "Li_sv", "Ge": "Ge_d", "S": "S", "Y": "Y_sv",
@@ -156,3 +157,78 @@ def test_maker_behaves_like_an_atomate2_maker(vasp):
     job = maker.make(CASES["liybc"][0])
     assert job.name == "SCAN static"
     assert vasp.ScanStaticMaker.role == "dft"
+
+
+@pytest.mark.parametrize("key", ["nasicon", "lpsgo", "liybc"])
+def test_every_published_composition_gets_the_published_inputs(vasp, key):
+    from disolyte.errors import DisolyteError
+    from disolyte.systems import get_system
+
+    try:
+        points = get_system(key).points()
+    except DisolyteError:
+        pytest.skip(f"{key} is not in the library")
+    generator = vasp.ScanStaticSetGenerator()
+    for point in points:
+        elements = [element.symbol for element in Composition(point.formula)]
+        inputs = generator.get_input_set(placed(Lattice.cubic(9.0), elements), potcar_spec=True)
+        expected = [PROTOCOL_POTCARS[symbol] for symbol in inputs.poscar.site_symbols]
+        assert inputs.potcar.split() == expected, point.formula
+        assert (inputs.incar["METAGGA"].upper(), inputs.incar["ENCUT"], inputs.incar["ISPIN"]) == ("SCAN", 520, 1)
+        assert inputs.kpoints.kpts[0] == (4, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("functional", "tags", "method"),
+    [
+        ("SCAN", {"METAGGA": "SCAN", "GGA": None, "LMIXTAU": True}, "VASP SCAN, ENCUT 520 eV"),
+        ("r2SCAN", {"METAGGA": "R2SCAN", "GGA": None, "LMIXTAU": True}, "VASP r2SCAN, ENCUT 520 eV"),
+        ("PBE", {"METAGGA": None, "GGA": "PE", "LMIXTAU": None}, "VASP PBE, ENCUT 520 eV"),
+    ],
+)
+def test_functionals(vasp, functional, tags, method):
+    generator = vasp.ScanStaticSetGenerator(functional=functional)
+    again = json.loads(json.dumps(generator, cls=MontyEncoder), cls=MontyDecoder)
+    for made in (generator, again):
+        incar = made.get_input_set(CASES["liybc"][0], potcar_spec=True).incar
+        found = {name: str(incar[name]).upper() if name in incar else None for name in tags}
+        assert found == {name: None if value is None else str(value).upper() for name, value in tags.items()}
+        assert made.label_settings.label_method == method
+    with pytest.raises(InputError, match="functional 'B3LYP' is unknown; there are: SCAN, r2SCAN, PBE"):
+        vasp.ScanStaticSetGenerator(functional="B3LYP")
+
+
+def test_powerups_reach_the_labeller_of_a_campaign(vasp):
+    from atomate2.vasp.powerups import update_user_incar_settings
+
+    from disolyte.labelling.makers import LabelMaker
+
+    maker = LabelMaker(retry_makers=[vasp.ScanDoubleStaticMaker()])
+    powered = update_user_incar_settings(maker, {"NCORE": 2})
+    assert powered.static_maker.input_set_generator.user_incar_settings == {"NCORE": 2}
+    double = powered.retry_makers[0] if powered.retry_makers else None
+    assert double is not None
+    assert maker.static_maker.input_set_generator.user_incar_settings == {}
+
+
+def test_settings_that_differ_are_named():
+    wanted = LabelSettings(
+        functional="SCAN", encut_ev=520, ediff_ev=1e-5, aspherical=True, kpoint_spacing_per_ang=0.2,
+        potentials={"Li": "PAW_PBE Li_sv 10Sep2004"},
+    )  # fmt: skip
+    used = wanted.model_copy(update={"kpoint_spacing_per_ang": 0.19})
+    assert used.differences(wanted) == []
+    other = LabelSettings(
+        functional="PBE", encut_ev=400, ediff_ev=1e-3, kpoint_spacing_per_ang=0.4,
+        potentials={"Li": "PAW_PBE Li_sv 23Jan2001", "Xe": "PAW_PBE Xe 07Sep2000"},
+    )  # fmt: skip
+    assert other.differences(wanted) == [
+        "functional PBE instead of SCAN",
+        "ENCUT 400 instead of 520 eV",
+        "EDIFF 0.001 instead of 1e-05 eV",
+        "LASPH off instead of on",
+        "k-points 0.400 apart instead of at most 0.2 Å⁻¹",
+        "potential 'PAW_PBE Li_sv 23Jan2001' instead of 'PAW_PBE Li_sv 10Sep2004'",
+    ]
+    unknown = wanted.model_copy(update={"encut_ev": math.nan, "ediff_ev": math.nan, "kpoint_spacing_per_ang": None})
+    assert len(unknown.differences(wanted)) == 3

@@ -6,8 +6,9 @@ Produces
     :class:`LabelDoc` (energies, forces and stresses, and the frames set aside with reasons), then :class:`DatasetDoc`
     (training, validation and test sets that share no structure family).
 
-The Makers are in :mod:`disolyte.labelling.makers`; the VASP labeller, whose import takes seconds, in
-:mod:`disolyte.labelling.vasp`.
+The Makers are in :mod:`disolyte.labelling.makers`; labels and molecular dynamics with VASP, whose import takes seconds,
+in :mod:`disolyte.labelling.vasp`, with GPAW and the surrogate in :mod:`disolyte.labelling.calculator_makers`. Datasets
+go to files and come from files in :mod:`disolyte.labelling.exchange`.
 """
 
 from disolyte.labelling.dataset import build_dataset

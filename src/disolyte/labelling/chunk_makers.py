@@ -20,6 +20,7 @@ from disolyte.provenance import InputRecord, StageDoc, merge_caveats
 from disolyte.records import Record
 from disolyte.sampling.schema import FrameBatch, SampleDoc
 from disolyte.workers.records import describe_job
+from disolyte.workers.replacement import replace_current_job
 from disolyte.workers.roles import Role
 
 if TYPE_CHECKING:
@@ -84,20 +85,6 @@ def fetch_frames(frames: Frames | FrameWindow) -> tuple[FrameBatch, list[SampleD
     sample = OutputReference(frames.uuid, attributes).resolve(CURRENT_JOB.store)
     batch = select_frames(to_frame_batch(sample), range(frames.start, frames.stop))
     return batch, [sample] if isinstance(sample, SampleDoc) else []
-
-
-def replace_current_job(jobs: Sequence[Job | Flow], last: Job, *, name: str) -> Response[Any]:
-    """Response that puts ``jobs`` and ``last`` in the place of the current job; ``last`` makes its output.
-
-    ``last`` gets the uuid of the current job. With a flow's ``output`` jobflow would add a job that stores a reference
-    instead: it runs, and seems to succeed, where ``last`` fails.
-    """
-    current = CURRENT_JOB.job
-    if current is not None:
-        last.set_uuid(current.uuid)
-        last.index = current.index + 1
-        last.metadata = {**last.metadata, **current.metadata}
-    return Response(replace=Flow([*jobs, last], name=name))
 
 
 @dataclass

@@ -17,7 +17,6 @@ from disolyte.labelling.chunk_makers import (
     MergeLabelsMaker,
     Origin,
     fetch_frames,
-    replace_current_job,
     scan_static_maker,
 )
 from disolyte.labelling.dataset import build_dataset
@@ -29,6 +28,7 @@ from disolyte.labelling.splits import SplitFractions
 from disolyte.labelling.surrogate import SURROGATE_CAVEAT, SURROGATE_METHOD, predict_r2scan
 from disolyte.sampling.schema import FrameBatch, SampleDoc
 from disolyte.workers.records import describe_job
+from disolyte.workers.replacement import replace_current_job
 from disolyte.workers.roles import Role
 
 _KEEPS_REFERENCES: Final = JobConfig(resolve_references="both")
