@@ -189,11 +189,11 @@ def _(maker: HullSelectionMaker, amounts: Amounts) -> list[PlannedJobs]:
 def _(maker: SamplingMaker, amounts: Amounts) -> list[PlannedJobs]:
     n_batches = -(-amounts.n_structures // maker.batch_size)
     sampler = maker.sampler
-    amounts.n_frames = amounts.n_structures * sampler.frames.n_frames
+    amounts.n_frames = maker.n_wanted or amounts.n_structures * sampler.frames.n_frames
     evaluations = amounts.n_structures * sampler.protocol.n_steps
     seconds = LIGHT_JOB_S * n_batches + evaluations * amounts.n_atoms / _rate(sampler, amounts)
-    rows = [_row(maker), _row(sampler, n_batches, n_atoms=amounts.n_atoms, seconds=seconds, is_estimate=True)]
-    return rows if n_batches <= 1 else [*rows, _row(maker.join, is_estimate=True)]
+    sampling = _row(sampler, n_batches, n_atoms=amounts.n_atoms, seconds=seconds, is_estimate=True)
+    return [_row(maker), sampling, _row(maker.join, is_estimate=True)]
 
 
 @_estimate.register
