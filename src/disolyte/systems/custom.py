@@ -49,7 +49,7 @@ def describe_disordered_structure(
     OxidationStateError
         If oxidation states are missing, or an element has several.
     """
-    source = "the structure" if isinstance(structure, Structure) else str(structure)
+    source = "the structure" if isinstance(structure, Structure) else Path(structure).name
     if not isinstance(structure, Structure):
         structure = read_structure_file(Path(structure))
     structure = merge_close_sites(structure, merge_within_ang)
