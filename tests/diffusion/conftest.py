@@ -72,6 +72,7 @@ def assemble(rng, mobile, drift=False, framework_amplitude=0.15):
 class Walks:
     brownian: Callable
     hopping: Callable
+    reversing: Callable
     rattle: Callable
     assemble: Callable
     frame_fs: float = FRAME_FS
@@ -79,7 +80,7 @@ class Walks:
 
 @pytest.fixture(scope="session")
 def walks():
-    return Walks(brownian, hopping, rattle, assemble)
+    return Walks(brownian, hopping, reversing, rattle, assemble)
 
 
 @pytest.fixture(scope="session")

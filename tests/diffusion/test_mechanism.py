@@ -191,7 +191,9 @@ def test_bottleneck_is_the_best_way_and_not_the_straight_one():
     plane = well(0.0, 0.25, 0.1) + 0.5 * well(0.5, 0.5, 0.12) + 1e-6
     density = np.repeat(plane[:, :, None], 4, axis=2)
     landscape = merge_basins(find_basins(density))
-    paths = percolating_paths(landscape, np.repeat(density.reshape(1, -1), 3, axis=0), np.full(density.size, 1e3), 600.0)
+    paths = percolating_paths(
+        landscape, np.repeat(density.reshape(1, -1), 3, axis=0), np.full(density.size, 1e3), 600.0
+    )
     along_x = next(path for path in paths if path.axis == 0)
     assert len(along_x.basins) == 3
     assert len(set(along_x.basins)) == 2
@@ -290,7 +292,8 @@ def test_host_of_the_halides_has_its_wyckoff_labels():
 def test_host_is_placed_in_a_shifted_supercell():
     system = get_system("liybc")
     host = disordered_structure(system, system.point("Li3InCl6"))
-    simulated = Structure(host.lattice, [max(s.species).symbol for s in host], host.frac_coords + [0.03, -0.02, 0.05])
+    shift = np.array([0.03, -0.02, 0.05])
+    simulated = Structure(host.lattice, [max(s.species).symbol for s in host], host.frac_coords + shift)
     simulated.make_supercell([2, 1, 2])
     placed = place_host(host, simulated, "Li")
     assert placed.repeats == (2, 1, 2)
@@ -298,7 +301,7 @@ def test_host_is_placed_in_a_shifted_supercell():
     still = np.array([site.specie.symbol != "Li" for site in simulated])
     masses = np.array([float(site.specie.atomic_mass) for site in simulated]) * still
     centre = masses @ simulated.cart_coords / masses.sum()
-    assert centre - placed.framework_centre_ang == pytest.approx([0.03, -0.02, 0.05] @ host.lattice.matrix, abs=1e-6)
+    assert centre - placed.framework_centre_ang == pytest.approx(shift @ host.lattice.matrix, abs=1e-6)
     with pytest.raises(StructureError, match="does not repeat"):
         place_host(host, Structure(Lattice.cubic(11), ["Li", "Cl"], [[0, 0, 0], [0.5] * 3]), "Li")
 

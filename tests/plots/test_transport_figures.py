@@ -5,14 +5,15 @@ from pymatgen.core import Lattice, Structure
 
 from disolyte.blobs import Blob
 from disolyte.diffusion.gates import TrustGates, Verdict
+from disolyte.diffusion.references import PUBLISHED_LINES, ReferenceKind, ReferenceLine, published_lines
 from disolyte.diffusion.schedule import MDSchedule, MobileIon
 from disolyte.diffusion.schema import DiffusionMDDoc, RunFrames, RunRecord
 from disolyte.diffusion.summary import TableTemperatures, summarise_transport
 from disolyte.dynamics.watchdog import Reason
 from disolyte.dynamics.watchdog import Verdict as RunVerdict
-from disolyte.errors import InputError
+from disolyte.errors import InputError, TransportError
 from disolyte.models.schema import ModelIdentity
-from disolyte.plots import TransportQuantity, plot_arrhenius, plot_msd
+from disolyte.plots import TransportQuantity, plot_arrhenius, plot_msd, plot_planar_table
 from disolyte.units import BOLTZMANN_EV_PER_K
 
 CAVEAT = "displacements made up for a test"
@@ -141,3 +142,57 @@ def test_msd(docs):
 def test_nothing_to_draw():
     with pytest.raises(InputError, match="no transport documents"):
         plot_arrhenius([])
+
+
+def test_reference_lines(docs):
+    line = ReferenceLine(
+        formula="Li3InCl6",
+        kind=ReferenceKind.EXPERIMENT,
+        activation_energy_ev=0.3,
+        conductivity_s_per_cm=0.5,
+        temperature_k=900.0,
+        citation="made up",
+    )
+    figure = plot_arrhenius(docs, references=[line, *published_lines("Li3InCl6")])
+    found = legend(figure)
+    assert any("experiment: 0.30 eV" in text for text in found)
+    assert any("AIMD: 0.20 eV, slope only" in text for text in found)
+    drawn = [one for one in figure.axes[0].get_lines() if len(one.get_xdata()) == 50]
+    assert len(drawn) == 3
+    assert np.interp(1000 / 900.0, drawn[0].get_xdata(), drawn[0].get_ydata()) == pytest.approx(0.5, rel=2e-3)
+    slope = np.diff(np.log(drawn[0].get_ydata() * 1000 / drawn[0].get_xdata()))[0] / np.diff(drawn[0].get_xdata())[0]
+    assert slope * 1e3 * BOLTZMANN_EV_PER_K == pytest.approx(-0.3)
+    with pytest.raises(InputError, match="conductivities"):
+        plot_arrhenius(docs, TransportQuantity.DIFFUSIVITY, references=[line])
+
+
+def test_a_slope_without_a_level_goes_through_the_middle_of_its_composition(docs):
+    line = next(line for line in published_lines("Li3InCl6") if line.conductivity_s_per_cm is None)
+    drawn = next(
+        one for one in plot_arrhenius(docs, references=[line]).axes[0].get_lines() if len(one.get_xdata()) == 50
+    )
+    ours = next(one for one in plot_arrhenius(docs).axes[0].get_lines() if len(one.get_xdata()) == 60)
+    middle = 1e3 * np.mean([1 / run.temperature_k for run in docs[0].runs if run.is_in_fit])
+    assert np.interp(middle, drawn.get_xdata(), drawn.get_ydata()) == pytest.approx(
+        np.interp(middle, ours.get_xdata(), ours.get_ydata()), rel=0.01
+    )
+    with pytest.raises(TransportError, match="slope but no conductivity"):
+        line.conductivity_at(800.0)
+
+
+def test_published_lines_say_where_they_are_from():
+    assert len(PUBLISHED_LINES) >= 10
+    assert all("10.1039/d5ta05321h" in line.citation for line in PUBLISHED_LINES)
+    assert {line.kind for line in PUBLISHED_LINES} == set(ReferenceKind)
+
+
+def test_planar_table(docs):
+    doc = docs[0]
+    cells = plot_planar_table(doc, [(0, 0, 1), (0, 1, 0), (1, 1, 1)]).axes[0].tables[0].get_celld()
+    found = [cell.get_text().get_text() for cell in cells.values()]
+    assert {"$ab$", "$ac$", "(1 1 1)"} <= set(found)
+    value, std = doc.runs[0].plane((1, 1, 1))
+    assert any(text.startswith(f"{1e6 * value:.0f}"[:2]) and "±" in text for text in found)
+    assert std > 0
+    with pytest.raises(InputError, match="Miller"):
+        plot_planar_table(doc, [])

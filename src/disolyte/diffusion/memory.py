@@ -55,18 +55,12 @@ class SlopePosterior:
     ----------
     slope_ang2, std_ang2
         Mean and standard deviation.
-    start_weights : (n_starts,)
-        The mean slope is the product of these and the slopes at the starts, less ``shift_ang2``.
-    shift_ang2
-        What the memories take off.
     bias_ang2 : (n_starts,)
         Expected size of the bend at each start.
     """
 
     slope_ang2: float
     std_ang2: float
-    start_weights: NDArray[np.float64]
-    shift_ang2: float
     bias_ang2: NDArray[np.float64]
 
 
@@ -128,8 +122,7 @@ def weigh_memories(
     correlation = covariance_ang4 / np.outer(noise, noise) + 1e-4 * np.eye(n_starts)
     inverse = np.linalg.inv(correlation) / np.outer(noise, noise)
     ones = inverse.sum(axis=0)
-    combination = ones / ones.sum()
-    means = combination @ residual
+    means = ones @ residual / ones.sum()
     left = residual - means
     chi2 = np.einsum("sk,st,tk->k", left, inverse, left)
     posterior = np.exp(-0.5 * (chi2 - chi2.min())) * prior.ravel()
@@ -139,7 +132,5 @@ def weigh_memories(
     return SlopePosterior(
         mean,
         float(np.sqrt(variance)),
-        combination,
-        float(combination @ slopes_ang2) - mean,
         np.abs(bends).reshape(n_starts, -1) @ posterior,
     )
