@@ -30,8 +30,8 @@ _HOMES: Final = {
     "disolyte.labelling.schema": ("AimdDoc", "DatasetDoc", "LabelDoc"),
     "disolyte.finetuning.makers": ("FinetuneMaker",),
     "disolyte.diffusion": ("analyse_displacements", "fit_arrhenius"),
-    "disolyte.diffusion.makers": ("DiffusionMaker",),
-    "disolyte.diffusion.schema": ("DiffusionDoc", "TransportDoc"),
+    "disolyte.diffusion.makers": ("DiffusionMaker", "MechanismMaker"),
+    "disolyte.diffusion.schema": ("DiffusionDoc", "MechanismDoc", "TransportDoc"),
     "disolyte.flows": ("DisorderedElectrolyteFlowMaker", "TrainingSetFlowMaker"),
     "disolyte.results": ("Results",),
 }
