@@ -13,7 +13,7 @@ from rich.console import Console
 
 from disolyte.cli.session import campaign_name, readable_errors
 from disolyte.errors import InputError, RunFolderError
-from disolyte.workers.database import Database, free_port
+from disolyte.workers.database import Database, embedded_database, free_port
 from disolyte.workers.folder import CampaignRecord, RunFolder, check_private, write_yaml
 from disolyte.workers.processes import own_folder
 from disolyte.workers.queues import DEFAULT_SETTINGS, QueueSettings, qadapter_spec
@@ -130,7 +130,7 @@ def _write(
 ) -> None:
     if database is None:
         files.storage.mkdir()
-        database = Database(f"mongodb://127.0.0.1:{free_port()}")
+        database = embedded_database(free_port())
     files.write_launchpad(database)
     files.write_job_store(database.job_store_spec())
     files.write_fworkers(record.name)

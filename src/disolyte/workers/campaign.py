@@ -18,6 +18,7 @@ from typing import Any, Final
 from fireworks import LaunchPad
 from jobflow import Flow, JobStore
 from jobflow.managers.fireworks import flow_to_workflow
+from pymongo.errors import PyMongoError
 
 from disolyte.errors import WorkerError
 from disolyte.workers.database import Database
@@ -35,6 +36,10 @@ from disolyte.workers.recovery import (
 
 UNFINISHED: Final = ("WAITING", "READY", "RESERVED", "RUNNING")
 IDLE_POLLS: Final = 10
+OUTAGE_S: Final = 600.0
+"""A database that is away for longer ends the watching."""
+ANSWER_S: Final = 30
+"""A question that is not answered within it is asked again."""
 WATCHED_SHARE: Final = 50
 """A watcher rests so many times as long as its question took."""
 ANY_ROLE: Final = "any"
@@ -248,8 +253,10 @@ class Campaign:
         ------
         WorkerError
             If a worker process of this folder has died; what is finished stays.
+        PyMongoError
+            If the database is away for longer than :data:`OUTAGE_S`; shorter outages are waited for.
         """
-        idle_polls = 0
+        idle_polls, answered = 0, time.monotonic()
         while idle_polls < IDLE_POLLS:
             for name in self.registry.dead():
                 raise WorkerError(
@@ -257,8 +264,15 @@ class Campaign:
                     f"The end of its log:\n{self.registry.log_tail(name)}"
                 )
             asked = time.monotonic()
-            jobs = self.jobs()
-            took_s = time.monotonic() - asked
+            try:
+                jobs = self.jobs()
+            except PyMongoError:
+                if asked - answered > OUTAGE_S:
+                    raise
+                time.sleep(poll_s)
+                continue
+            answered = time.monotonic()
+            took_s = answered - asked
             yield jobs
             states = {job.state for job in jobs}
             if not states & set(UNFINISHED):
@@ -275,7 +289,10 @@ _connections: dict[str, LaunchPad] = {}
 def _connect(database: Database) -> LaunchPad:
     """LaunchPad of a database, one connection each."""
     if database.uri not in _connections:
-        _connections[database.uri] = LaunchPad.from_dict(database.launchpad_spec())
+        # FireWorks' own limit would have a watcher wait five minutes for an answer that was lost.
+        limits = {"socketTimeoutMS": 1000 * ANSWER_S, "serverSelectionTimeoutMS": 1000 * ANSWER_S}
+        spec = {**database.launchpad_spec(), "mongoclient_kwargs": limits}
+        _connections[database.uri] = LaunchPad.from_dict(spec)
     return _connections[database.uri]
 
 

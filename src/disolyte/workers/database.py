@@ -20,6 +20,8 @@ from disolyte.errors import MissingExtraError, RunFolderError, StoreError
 from disolyte.workers.processes import ProcessRegistry
 
 START_TIMEOUT_S: Final = 60.0
+ANSWER_S: Final = 120
+"""A client of the embedded database waits no longer for an answer."""
 MINIMUM_FREE_BYTES: Final = 500 * 1024**2
 """A run that starts with less free disk would end in the middle."""
 
@@ -134,6 +136,11 @@ class Database:
         return {"host": self.uri, "uri_mode": True, "name": self.name, "strm_lvl": "WARNING"}
 
 
+def embedded_database(port: int) -> Database:
+    """The embedded database at a port, of clients that ask again where an answer is lost."""
+    return Database(f"mongodb://127.0.0.1:{port}/?socketTimeoutMS={1000 * ANSWER_S}")
+
+
 def start_embedded(registry: ProcessRegistry, port: int | None = None) -> Database:
     """Start the embedded database of a run folder and wait until it answers.
 
@@ -170,7 +177,7 @@ def start_embedded(registry: ProcessRegistry, port: int | None = None) -> Databa
         )
     registry.stop("database")
     port = free_port(port)
-    database = Database(f"mongodb://127.0.0.1:{port}")
+    database = embedded_database(port)
     command = [sys.executable, "-m", "secantus", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--storage-path", str(storage), "--log-level", "WARNING", "--cache-size", "256M", "--sync-on-commit"]
     server = registry.start("database", command, cwd=registry.folder)
