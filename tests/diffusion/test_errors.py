@@ -64,6 +64,10 @@ def test_shapes(good, analyse, change, message):
         ({"frame_interval_fs": 0.0}, "above 0 fs"),
         ({"lattice_ang": np.ones((3, 3))}, "cell vectors"),
         ({"lattice_ang": np.ones(3)}, "cell vectors"),
+        ({"lattice_ang": np.diag([20.0, np.nan, 20.0])}, "cell vectors"),
+        ({"lattice_ang": np.diag([20.0, np.inf, 20.0])}, "cell vectors"),
+        ({"temperature_k": float("inf")}, "above 0 K"),
+        ({"frame_interval_fs": float("nan")}, "above 0 fs"),
     ],
 )
 def test_arguments(good, analyse, arguments, message):

@@ -39,6 +39,48 @@ def test_plane_of_an_oblique_cell_is_that_of_its_vectors(walks, analyse):
     assert result.volume_ang3 == pytest.approx(20 * 17 * 18)
 
 
+def test_any_plane_by_its_miller_indices(walks, analyse):
+    rng = np.random.default_rng(11)
+    lattice = np.array([[20.0, 0, 0], [-10, 17, 0], [0, 6, 18]])
+    scale = np.sqrt([1.5, 1.2, 0.3])
+    result = analyse(*walks.assemble(rng, walks.brownian(rng, 30, 2000, TRUE_D, scale)), lattice_ang=lattice)
+    for name, hkl in (("ab", (0, 0, 1)), ("ac", (0, 1, 0)), ("bc", (1, 0, 0))):
+        value, std = result.plane(hkl)
+        assert value == pytest.approx(result.planar_diffusivities_cm2_per_s[name])
+        assert std == pytest.approx(result.planar_diffusivity_stds_cm2_per_s[name])
+    # The plane (1 1 0) holds c and a - b.
+    normal = np.cross(lattice[2], lattice[0] - lattice[1])
+    assert result.plane((1, 1, 0))[0] == pytest.approx(result.planar_diffusivity_cm2_per_s(normal))
+    unit = normal / np.linalg.norm(normal)
+    expected = TRUE_D * (3.0 - unit @ np.diag([1.5, 1.2, 0.3]) @ unit) / 2
+    value, std = result.plane((2, 2, 0))
+    assert abs(value - expected) < 3 * std < 0.3 * expected
+    with pytest.raises(TransportError, match="Miller"):
+        result.plane((0, 0, 0))
+
+
+def test_principal_axes_and_their_errors(walks, analyse):
+    rng = np.random.default_rng(12)
+    angle = np.pi / 5
+    turn = np.array([[np.cos(angle), -np.sin(angle), 0], [np.sin(angle), np.cos(angle), 0], [0, 0, 1.0]])
+    mobile = np.einsum("ab,ibt->iat", turn, walks.brownian(rng, 40, 3000, TRUE_D, np.sqrt([2.5, 0.4, 0.1])))
+    axes = analyse(*walks.assemble(rng, mobile)).principal_axes
+    assert np.all(np.abs(axes.values_cm2_per_s - TRUE_D * np.array([2.5, 0.4, 0.1])) < 4 * axes.stds_cm2_per_s)
+    assert np.degrees(np.arccos(abs(axes.directions[0] @ turn[:, 0]))) < 4 * axes.angle_stds_deg[0] < 12
+    isotropic = analyse(*walks.assemble(rng, walks.brownian(rng, 10, 500, TRUE_D))).principal_axes
+    assert isotropic.angle_stds_deg.min() > 10
+
+
+def test_tensor_errors_hold_the_truth(walks, analyse):
+    rng = np.random.default_rng(13)
+    hits = []
+    for _ in range(40):
+        result = analyse(*walks.assemble(rng, walks.brownian(rng, 16, 600, TRUE_D, np.sqrt([1.6, 1.0, 0.4]))))
+        error = np.abs(result.diffusivity_tensor_cm2_per_s - TRUE_D * np.diag([1.6, 1.0, 0.4]))
+        hits.append((error <= 1.96 * result.diffusivity_tensor_std_cm2_per_s)[np.triu_indices(3)])
+    assert 0.88 < np.mean(hits) < 0.995
+
+
 def test_plane_needs_a_direction():
     with pytest.raises(TransportError, match="normal"):
         planar_diffusivity(np.eye(3), [0, 0, 0])

@@ -220,6 +220,7 @@ class DiffusionMaker(Maker):
 
     The defaults are the published protocol for the lithium halides: 2×2×2 supercells, 800 to 1100 K, NVT with
     Berendsen's thermostat, 500 ps of which 100 ps are thrown away (below 800 K: 1 ns and 200 ps).
+    With ``schedule.target`` runs stop early, or go on, by the error of the diffusivity.
 
     Parameters
     ----------
