@@ -62,4 +62,8 @@ def test_own_labels_come_in_and_are_checked(exported, tmp_path):
         assert result.exit_code == 1, result.output
         assert words in " ".join(result.output.split()) or words in " ".join((result.stderr or "").split()), options
     assert not (tmp_path / "bad").exists()
+    options = ["--pressure", "--skip-consistency", "--surrogate", "--json", "--out", tmp_path / "told"]
+    result = run("import", file, "--method", "a model", *options)
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.output)["caveats"] == ["labels from a surrogate model, not from DFT"]
     assert run("import", tmp_path, "--out", tmp_path / "bad").exit_code == 1

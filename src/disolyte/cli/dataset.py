@@ -12,8 +12,7 @@ import typer
 from disolyte.errors import InputError
 
 if TYPE_CHECKING:
-    from disolyte.labelling.exchange import LabelKeys
-    from disolyte.labelling.schema import DatasetDoc
+    from disolyte.labelling.schema import DatasetDoc, LabelDoc
 
 DEFAULT_FOLDER = Path("disolyte-quickstart")
 DEFAULT_OUT = Path("dataset")
@@ -56,12 +55,16 @@ def import_(
         bool, typer.Option("--pressure", help="Stress is positive under compression (VASP's).")
     ] = False,
     per_atom: Annotated[bool, typer.Option("--per-atom", help="Energies are per atom, not per cell.")] = False,
+    surrogate: Annotated[bool, typer.Option("--surrogate", help="Labels come from a model, not from DFT.")] = False,
+    skip_consistency: Annotated[
+        bool, typer.Option("--skip-consistency", help="Take forces and stresses that do not fit the energies.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Check labelled frames of your own, split them by family, and write the dataset."""
     from disolyte.cli.session import readable_errors
-    from disolyte.labelling.exchange import MANIFEST, LabelKeys, parse_units, read_dataset, write_dataset
+    from disolyte.labelling.exchange import MANIFEST, LabelKeys, parse_units, read_dataset, read_labels, write_dataset
 
     with readable_errors():
         if len(sources) == 1 and (sources[0] / MANIFEST).is_file():
@@ -79,7 +82,9 @@ def import_(
                 stress_is_pressure=pressure,
                 energy_per_atom=per_atom,
             )
-            dataset = _build(sources, keys, method, seed)
+            record: dict[str, Any] = {"caveats": ["labels from a surrogate model, not from DFT"]} if surrogate else {}
+            labels = read_labels(sources, keys, label_method=method, is_surrogate=surrogate, record=record)
+            dataset = _build(labels, seed=seed, checks_consistency=not skip_consistency)
         write_dataset(dataset, out)
         _report(dataset, out, as_json=as_json)
 
@@ -92,22 +97,20 @@ def register(app: typer.Typer) -> None:
     app.add_typer(group, name="dataset")
 
 
-def _build(sources: list[Path], keys: LabelKeys, method: str | None, seed: int) -> DatasetDoc:
+def _build(labels: list[LabelDoc], *, seed: int, checks_consistency: bool) -> DatasetDoc:
     from disolyte.labelling.dataset import build_dataset
-    from disolyte.labelling.exchange import read_labels
     from disolyte.labelling.quality import QualityGate
     from disolyte.labelling.splits import SplitFractions
-    from disolyte.provenance import Provenance
+    from disolyte.provenance import Provenance, merge_caveats
 
-    labels = read_labels(sources, keys, label_method=method, record={})
     provenance = Provenance(dir_name=str(Path.cwd()), seed=seed, inputs=[document.as_input() for document in labels])
     return build_dataset(
         labels,
-        gate=QualityGate(),
+        gate=QualityGate(checks_consistency=checks_consistency),
         fractions=SplitFractions(),
         minimum_fraction=0.8,
         seed=seed,
-        record={"provenance": provenance},
+        record={"provenance": provenance, "caveats": merge_caveats(labels)},
     )
 
 

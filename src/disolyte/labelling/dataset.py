@@ -74,7 +74,7 @@ def build_dataset(
     if consistency is not None and consistency.problems:
         raise DatasetError(
             f"{'; '.join(consistency.problems)}; mend the labels (disolyte dataset import converts units, signs and "
-            "energies per atom), or set checks_consistency of the gate to False if you know better"
+            "energies per atom), or switch checks_consistency of the gate off if you know better"
         )
     splits = split_frames(result.accepted, fractions, seed=seed, previous=previous)
     return assemble_dataset(

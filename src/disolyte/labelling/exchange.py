@@ -152,7 +152,12 @@ def read_dataset(directory: Path | str) -> DatasetDoc:
 
 
 def read_labels(
-    files: Sequence[Path], keys: LabelKeys, *, label_method: str | None, record: dict[str, Any]
+    files: Sequence[Path],
+    keys: LabelKeys,
+    *,
+    label_method: str | None,
+    record: dict[str, Any],
+    is_surrogate: bool = False,
 ) -> list[LabelDoc]:
     """Read labels that somebody made.
 
@@ -167,6 +172,8 @@ def read_labels(
         What made the labels; None if the frames say so.
     record
         ``uuid``, ``provenance`` and ``caveats`` of the documents.
+    is_surrogate
+        Whether a model made the labels, and not DFT.
 
     Returns
     -------
@@ -189,7 +196,7 @@ def read_labels(
         if said is not None and label_method is not None and said.lower() not in label_method.lower():
             raise DatasetError(f"a frame says that its label is {said!r}, but {label_method!r} was stated")
         by_method.setdefault(label_method or str(said), []).append(frame)
-    return [_to_document(frames, method, record) for method, frames in by_method.items()]
+    return [_to_document(frames, method, record, is_surrogate=is_surrogate) for method, frames in by_method.items()]
 
 
 def read_labelled_frames(
@@ -217,6 +224,8 @@ def _unit(known: type[_Unit], name: str) -> _Unit:
 
 
 def _read_file(file: Path) -> list[Atoms]:
+    if not file.is_file():
+        raise DatasetError(f"there is no file {file}; give extended-xyz files, or a folder that export wrote")
     try:
         frames = list(read(file, index=":", format="extxyz"))
     except Exception as error:
@@ -284,7 +293,9 @@ def _full(stress: Any, where: str) -> NDArray[np.float64]:
     return array.reshape(3, 3)
 
 
-def _to_document(frames: Sequence[LabelledFrame], label_method: str, record: dict[str, Any]) -> LabelDoc:
+def _to_document(
+    frames: Sequence[LabelledFrame], label_method: str, record: dict[str, Any], *, is_surrogate: bool
+) -> LabelDoc:
     atoms = []
     for frame in frames:
         atoms.append(Atoms(frame.numbers, frame.positions_ang, cell=frame.cell_ang, pbc=True))
@@ -292,4 +303,4 @@ def _to_document(frames: Sequence[LabelledFrame], label_method: str, record: dic
     broken = Failure(RejectionKind.NOT_FINITE, "energy, forces or stress in the file are NaN or infinite")
     results = [frame.label if frame.label.is_finite else broken for frame in frames]
     batch = FrameBatch.from_atoms(atoms)
-    return build_label_doc(batch, results, label_method=label_method, is_surrogate=False, record=record)
+    return build_label_doc(batch, results, label_method=label_method, is_surrogate=is_surrogate, record=record)

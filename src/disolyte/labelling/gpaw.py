@@ -174,5 +174,6 @@ def label_with_gpaw(atoms: Atoms, settings: GpawSettings, *, log: Path | str = "
             energy_ev = float(atoms.get_potential_energy(force_consistent=True))
             forces, stress = atoms.get_forces(), atoms.get_stress(voigt=False)
     except KohnShamConvergenceError as error:
-        return Failure(RejectionKind.UNCONVERGED, f"GPAW: {str(error).splitlines()[0]}; see {Path(log).absolute()}")
+        said = (str(error).splitlines() or ["the electronic steps did not converge"])[0]
+        return Failure(RejectionKind.UNCONVERGED, f"GPAW: {said}; see {Path(log).absolute()}")
     return Label(energy_ev, np.asarray(forces, dtype=float), np.asarray(stress, dtype=float))
