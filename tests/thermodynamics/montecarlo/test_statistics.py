@@ -36,6 +36,15 @@ def test_equilibration_is_found():
     assert 150 < equilibration_start(x) < 600
     assert equilibration_start(correlated(2000, 0.5, 2)) < 400
     assert statistical_inefficiency(np.ones(50)) == 1.0
+    assert equilibration_start(np.ones(50)) == 0
+
+
+def test_short_steep_fall_is_thrown_away():
+    """From a random distribution the energy falls within a few sweeps, far beyond its later spread."""
+    for seed in range(10):
+        x = correlated(150, 0.5, seed)
+        x[:6] += [60, 40, 25, 15, 10, 6]
+        assert 5 <= equilibration_start(x) < 75
 
 
 def test_r_hat_tells_chains_apart():
