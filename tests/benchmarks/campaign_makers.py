@@ -1,0 +1,72 @@
+"""Cheap stand-ins for the heavy jobs of a campaign; importable by worker processes."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from ase.calculators.lj import LennardJones
+from jobflow import Maker, job
+from pymatgen.core import Lattice, Structure
+
+from disolyte.blobs import PAYLOAD_KEY
+from disolyte.dynamics import MDProtocol
+from disolyte.labelling.frames import frames_from_structures
+from disolyte.labelling.labels import Label, build_label_doc
+from disolyte.labelling.schema import LabelDoc
+from disolyte.models.schema import ModelIdentity
+from disolyte.sampling.schema import SampleDoc
+from disolyte.workers.records import describe_job
+from disolyte.workers.roles import Role
+
+
+@dataclass
+class CompositionMaker(Maker):
+    """Structures of one composition, rattled: stands for enumeration, ranking and MD."""
+
+    name: str = "composition"
+    n_structures: int = 8
+    n_frames: int = 31
+    seed: int = 0
+    role: ClassVar[Role] = Role.GPU
+
+    @job(data=[PAYLOAD_KEY], output_schema=SampleDoc)
+    def make(self) -> SampleDoc:
+        rng = np.random.default_rng(self.seed)
+        structures, families = [], []
+        for number in range(self.n_structures):
+            lattice = Lattice.cubic(5.0 + 0.02 * number)
+            base = Structure.from_spacegroup("Fm-3m", lattice, ["Li", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+            for _ in range(self.n_frames):
+                frame = base.copy()
+                frame.perturb(0.1, min_distance=0.01, seed=int(rng.integers(2**31)))
+                structures.append(frame)
+                families.append(f"c{self.seed:02d}-{number:03d}")
+        frames = frames_from_structures(structures)
+        return SampleDoc(
+            **describe_job(seed=self.seed),
+            frames=frames.model_copy(update={"family": families, "md_step": list(range(len(structures)))}),
+            runs=[],
+            protocol=MDProtocol(temperature_k=800, n_steps=400),
+            model=ModelIdentity(name="rattle", sha256="0" * 64),
+        )
+
+
+@dataclass
+class LennardJonesStaticMaker(Maker):
+    """One structure per job, as DFT has it."""
+
+    name: str = "Lennard-Jones static"
+    role: ClassVar[Role] = Role.DFT
+
+    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc)
+    def make(self, structure: Structure) -> LabelDoc:
+        atoms = structure.to_ase_atoms()
+        atoms.calc = LennardJones(sigma=2.2, epsilon=0.05, rc=6.0)
+        label = Label(atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress(voigt=False))
+        return build_label_doc(
+            frames_from_structures([structure]),
+            [label],
+            label_method="Lennard-Jones",
+            is_surrogate=True,
+            record=describe_job(),
+        )
