@@ -41,7 +41,9 @@ OUTAGE_S: Final = 600.0
 ANSWER_S: Final = 30
 """A question that is not answered within it is asked again."""
 WATCHED_SHARE: Final = 50
-"""A watcher rests so many times as long as its question took."""
+"""A watcher rests so many times as long as its question took,"""
+LONGEST_REST_S: Final = 5.0
+"""but no longer than this: a single slow answer says little."""
 ANY_ROLE: Final = "any"
 """Name of a worker that takes the jobs of all roles."""
 
@@ -280,7 +282,7 @@ class Campaign:
             # Between the end of a job and the release of its children, nothing is ready for a moment.
             idle_polls = 0 if states & {"READY", "RESERVED", "RUNNING"} else idle_polls + 1
             # Watching thousands of jobs must not keep the database from its work.
-            time.sleep(max(poll_s, WATCHED_SHARE * took_s))
+            time.sleep(max(poll_s, min(LONGEST_REST_S, WATCHED_SHARE * took_s)))
 
 
 _connections: dict[str, LaunchPad] = {}
