@@ -115,6 +115,35 @@ def release_locks(launchpad: LaunchPad, campaign: str | None) -> None:
     launchpad.workflows.update_many({"_id": {"$in": sorted(held)}}, {"$unset": {"locked": True}})
 
 
+class AbandonedCheckouts:
+    """Jobs that were taken for running, but whose launch was never written: the database was away just then.
+
+    Parameters
+    ----------
+    launchpad
+        The LaunchPad.
+    campaign
+        Name of the campaign; all of the LaunchPad if None.
+    """
+
+    def __init__(self, launchpad: LaunchPad, campaign: str | None) -> None:
+        self._launchpad = launchpad
+        self._wanted: dict[str, Any] = {"state": "RESERVED", "launches": []}
+        if campaign is not None:
+            self._wanted["spec.campaign"] = campaign
+        self._since: dict[int, float] = {}
+
+    def release(self) -> None:
+        """Make ready again those that this has seen for a while; taking a job takes moments."""
+        now = time.monotonic()
+        found = [job["fw_id"] for job in self._launchpad.fireworks.find(self._wanted, {"fw_id": 1})]
+        self._since = {fw_id: self._since.get(fw_id, now) for fw_id in found}
+        old = [fw_id for fw_id, since in self._since.items() if now - since > LOCK_PATIENCE_S]
+        if old:
+            wanted = {**self._wanted, "fw_id": {"$in": old}}
+            self._launchpad.fireworks.update_many(wanted, {"$set": {"state": "READY"}})
+
+
 def lost_jobs(launchpad: LaunchPad, campaign: str, silent_s: float) -> list[int]:
     """Jobs that run on paper, but whose worker, wherever it is, has not been heard of for so long."""
     running = {job["fw_id"] for job in _jobs(launchpad, campaign) if job["state"] == "RUNNING"}

@@ -20,6 +20,8 @@ import psutil
 if TYPE_CHECKING:
     from fireworks import FWorker, LaunchPad
 
+    from disolyte.workers.recovery import AbandonedCheckouts
+
 POLL_S: Final = 0.5
 OUTAGE_S: Final = 600.0
 """A database that is away for longer ends the worker."""
@@ -30,27 +32,31 @@ def main(launchpad_file: str, fworker_file: str, name: str, parent_pid: int) -> 
     from fireworks import FWorker, LaunchPad
     from pymongo.errors import PyMongoError
 
+    from disolyte.workers.recovery import AbandonedCheckouts
+
     logging.getLogger("launchpad").setLevel(logging.WARNING)
     threading.Thread(target=_follow, args=(parent_pid,), daemon=True).start()
     launchpad, fworker = LaunchPad.from_file(launchpad_file), FWorker.from_file(fworker_file)
     fworker.name = name
     home = Path.cwd()
+    abandoned = AbandonedCheckouts(launchpad, fworker.query.get("spec.campaign"))
     while True:
         try:
-            _run_ready_jobs(launchpad, fworker, home)
+            _run_ready_jobs(launchpad, fworker, home, abandoned)
         except PyMongoError as error:
             _report(f"the database is away ({type(error).__name__}); waiting for it")
             os.chdir(home)
             _wait_and_release(launchpad, fworker, home)
 
 
-def _run_ready_jobs(launchpad: LaunchPad, fworker: FWorker, home: Path) -> None:
+def _run_ready_jobs(launchpad: LaunchPad, fworker: FWorker, home: Path, abandoned: AbandonedCheckouts) -> None:
     from fireworks.core.rocket_launcher import rapidfire
 
     # One round at a time: FireWorks' own endless loop sleeps in whole seconds and logs each time.
     if launchpad.run_exists(fworker):
         rapidfire(launchpad, fworker, m_dir=str(home), max_loops=1, nlaunches=-1, sleep_time=1)
     else:
+        abandoned.release()
         time.sleep(POLL_S)
 
 
