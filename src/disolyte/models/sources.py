@@ -21,6 +21,7 @@ BROAD: Final = "disolyte-broad"
 
 SHIPPED_SHA256: Final = {
     SHIPPED: "b4b248490d495a27678e4507f197d9bbbec2e7b66aa7214c58021b1eedbec11f",
+    BROAD: "b2d7bcd803ca041fb2cd88b9595b6f34c39c850e3bc0bae4135c176b8be0ee54",
 }
 """SHA-256 of architecture and weights of each model in this package."""
 

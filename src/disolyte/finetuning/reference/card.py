@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Any, Final
 
+from disolyte.dynamics import Reason
 from disolyte.finetuning.reference.labels import CHGNET_VERSION
 from disolyte.finetuning.reference.trials import FRAMEWORK_MSD_ANG2, PROTOCOL, Trials
 from disolyte.models.schema import PackedModel, QuantityErrors
@@ -54,6 +55,8 @@ Molecular dynamics at {temperature_k:g} K for {time_ps:g} ps, {time_step_fs:g} f
 finds the atoms too close, too hot, or the framework displaced by more than {msd:g} Å² (mean square):
 
 {hot}
+
+{unstable}
 
 Static energies of distinct orderings of low Coulomb energy in one cell, beside CHGNet's (Kendall's rank correlation;
 spread is the standard deviation of CHGNet's energies, error that of the difference):
@@ -149,10 +152,19 @@ def _trials_text(trials: Trials) -> str:
         time_step_fs=PROTOCOL.time_step_fs,
         msd=FRAMEWORK_MSD_ANG2,
         hot=hot,
+        unstable=_unstable(trials),
         rankings=rankings,
         cost=trials.cost_ratio,
         small=SHIPPED,
     )
+
+
+def _unstable(trials: Trials) -> str:
+    """Say plainly which runs broke off."""
+    broken = [f"{run.formula} ({run.system})" for run in trials.hot_runs if run.verdict != Reason.COMPLETED]
+    if not broken:
+        return "All runs reached their end."
+    return f"Not stable to the end: {', '.join(broken)}. Expect the watchdog to end hot or long runs of these."
 
 
 def _table(header: list[str], rows: list[list[str]]) -> str:
