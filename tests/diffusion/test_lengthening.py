@@ -96,7 +96,7 @@ def test_target_travels_in_the_makers():
     assert again.schedule.target == TARGET
 
 
-def test_flow_with_a_target_and_the_mechanism(job_store):
+def test_flow_with_a_target_and_the_mechanism(clean_dir, job_store):
     """A crystal that does not diffuse never meets its target: it runs to the longest length, and says so."""
     licl = Structure.from_spacegroup("Fm-3m", Lattice.cubic(5.13), ["Li", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
     maker = DiffusionMaker(

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from ase.build import bulk
 from ase.calculators.emt import EMT
 from pydantic import ValidationError
+from pymatgen.io.ase import AseAtomsAdaptor
 
 from disolyte.dynamics import Engine, MDProtocol, Reason, run_md
 from disolyte.errors import DynamicsError, InputError, ModelCoverageError, RunFolderError, StructureError
@@ -33,6 +35,7 @@ def salt():
         ({"seed": -1}, "greater than or equal to 0"),
         ({"thermostat": "andersen"}, "berendsen"),
         ({"thermostat_time_fs": 0.5}, "shorter than time_step_fs"),
+        ({"timestep_fs": 2.0}, "timestep_fs\n.*not permitted"),
     ],
 )
 def test_protocols(changes, limit):
@@ -45,7 +48,29 @@ def test_arguments(salt, tmp_path):
         run_md([], [], EMT(), tmp_path)
     with pytest.raises(InputError, match="chunk_frames=0"):
         run_md([salt], [PROTOCOL], EMT(), tmp_path, chunk_frames=0)
+    with pytest.raises(InputError, match="no engine 'lammps': choose one of auto, ase, torch-sim"):
+        run_md([salt], [PROTOCOL], EMT(), tmp_path, engine="lammps")
+    with pytest.raises(InputError, match="system 1 is of type Structure"):
+        run_md([salt, AseAtomsAdaptor.get_structure(salt)], [PROTOCOL] * 2, EMT(), tmp_path)
     assert not list(tmp_path.iterdir())
+    copper = bulk("Cu", cubic=True)
+    assert run_md([copper], [PROTOCOL], EMT(), tmp_path, engine="ase")[0].engine is Engine.ASE
+
+
+@pytest.mark.parametrize("third_vector", [[0, 0, 0], [5, 0, 5], [10, 10, 0]])
+def test_periodic_cell_must_have_a_volume(tmp_path, third_vector):
+    """A zero vector will do in a free direction, vectors in a plane never."""
+    copper = Atoms("Cu4", [[0, 0, 0], [2.5, 0, 0], [0, 2.5, 0], [2.5, 2.5, 1]], cell=[[5, 0, 0], [0, 5, 0], [5, 0, 5]])
+    copper.pbc = [True, True, third_vector[2] > 0]
+    copper.cell[2] = third_vector
+    if third_vector[0] == 10:
+        with pytest.raises(StructureError, match="has no volume"):
+            run_md([copper], [PROTOCOL], EMT(), tmp_path)
+        return
+    assert run_md([copper], [PROTOCOL], EMT(), tmp_path)[0].verdict.completed
+    copper.pbc, copper.cell[2] = True, [0, 0, 0]
+    with pytest.raises(StructureError, match="has no volume"):
+        run_md([copper], [PROTOCOL], EMT(), tmp_path)
 
 
 @pytest.mark.parametrize("engine", [Engine.ASE, Engine.TORCH_SIM])

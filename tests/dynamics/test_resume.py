@@ -1,5 +1,6 @@
 import errno
 import importlib.util
+import json
 import random
 import signal
 import subprocess
@@ -10,8 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ase.calculators.emt import EMT
+from ase.calculators.lj import LennardJones
 
 from disolyte.dynamics import MDProtocol, MDRun, Reason, run_md, trajectory
+from disolyte.dynamics.writer import RunWriter
 from disolyte.errors import DynamicsError, RunFolderError
 
 CHILD = Path(__file__).with_name("child.py")
@@ -112,6 +115,41 @@ def test_folder_of_another_run_is_refused(short):
     short()
     with pytest.raises(DynamicsError, match="another protocol"):
         short(temperature_k=400.0)
+
+
+def test_other_parameters_of_a_calculator_or_masses_are_another_run(copper, tmp_path):
+    def run(epsilon, mass=63.5):
+        copper.set_masses([mass] * len(copper))
+        calculator = LennardJones(epsilon=epsilon, sigma=2.3, rc=5.0)
+        return run_md([copper], [MDProtocol(temperature_k=300.0, n_steps=4)], calculator, tmp_path)
+
+    run(0.4)
+    run(0.4)
+    with pytest.raises(DynamicsError, match="another model_sha256"):
+        run(0.5)
+    with pytest.raises(DynamicsError, match="another masses_u"):
+        run(0.4, mass=2.0)
+
+
+@pytest.mark.parametrize("text", ["", '{"protocol": {"temp', "[1]"])
+def test_broken_description_of_a_run(short, text):
+    run = short()
+    (run.directory / "run.json").write_text(text)
+    with pytest.raises(DynamicsError, match="or delete .*system-0000 to start anew"):
+        short()
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_chunks_after_a_gap_or_a_broken_one_are_set_aside(short, tmp_path, same_arrays, lost):
+    """They may be of another course of the run: a kill before they are made anew must not splice the two."""
+    whole = short(tmp_path / "whole")
+    run = short()
+    middle, content = run.chunk_paths[1], run.chunk_paths[1].read_bytes()
+    middle.unlink() if lost else middle.write_bytes(content[: len(content) // 2])
+    RunWriter(run.directory, json.loads((run.directory / "run.json").read_text()))
+    assert [path.name for path in MDRun(run.directory).chunk_paths] == ["chunk-000000.npz"]
+    assert not list(run.directory.glob("chunk-000003.npz"))
+    same_arrays(short(), whole)
 
 
 def test_full_disk_loses_nothing(short, monkeypatch, tmp_path, same_arrays):

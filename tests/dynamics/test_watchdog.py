@@ -3,6 +3,7 @@ import pytest
 from ase import Atoms
 from ase.calculators.emt import EMT
 from ase.neighborlist import neighbor_list
+from pydantic import ValidationError
 
 from disolyte.dynamics import MDProtocol, Reason, Watchdog, run_md
 from disolyte.dynamics.watchdog import closest_contact
@@ -35,6 +36,18 @@ def test_free_directions_have_no_images():
     numbers, cell = np.array([3, 3]), np.eye(3) * 10
     assert closest_contact(positions, numbers, cell, np.array([False] * 3)).distance_ang == pytest.approx(9.8)
     assert closest_contact(positions, numbers, cell, np.array([True] * 3)).distance_ang == pytest.approx(0.2)
+
+
+def test_free_directions_need_no_vector():
+    positions = np.array([[0.1, 0, 0], [9.9, 0, 0]])
+    cell = np.diag([10.0, 10.0, 0.0])
+    slab = closest_contact(positions, np.array([3, 3]), cell, np.array([True, True, False]))
+    assert slab.distance_ang == pytest.approx(0.2)
+
+
+def test_mobile_elements_must_exist():
+    with pytest.raises(ValidationError, match=r"Li\+, not symbols of elements"):
+        Watchdog(mobile_elements=("Li+",))
 
 
 def test_a_good_step_passes():

@@ -32,10 +32,13 @@ def choose_engine(engine: Engine, systems: Sequence[Atoms], model: LoadedModel |
     Raises
     ------
     InputError
-        If torch-sim is asked for what it cannot do here, or its version is not known.
+        If there is no such engine, or torch-sim is asked for what it cannot do here, or its version is not known.
     MissingExtraError
         If torch-sim is asked for and not installed.
     """
+    if engine not in set(Engine):
+        raise InputError(f"there is no engine {str(engine)!r}: choose one of {', '.join(Engine)}")
+    engine = Engine(engine)
     if engine is Engine.ASE:
         return engine
     obstacle = _obstacle(systems, model)

@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import Calculator
 
-from disolyte.errors import DynamicsError, StructureError
+from disolyte.errors import DynamicsError, InputError, StructureError
 
 if TYPE_CHECKING:
     from disolyte.models import LoadedModel
@@ -30,19 +30,38 @@ def check_start(systems: Sequence[Atoms], model: LoadedModel | Calculator) -> No
 
     Raises
     ------
+    InputError
+        If a system is not ASE atoms.
     StructureError
-        If a system has fewer than two atoms, or positions that are no numbers.
+        If a system has fewer than two atoms, positions that are no numbers, or a cell without a volume.
     ModelCoverageError
         If the model was not made for an element.
     """
     for index, atoms in enumerate(systems):
+        if not isinstance(atoms, Atoms):
+            raise InputError(
+                f"system {index} is of type {type(atoms).__name__}, not ase.Atoms: convert it, "
+                "a pymatgen structure with AseAtomsAdaptor.get_atoms"
+            )
         name = f"system {index} ({atoms.get_chemical_formula()})"
         if len(atoms) < 2:
             raise StructureError(f"{name} has {len(atoms)} atom(s), of at least 2 that are needed: use a supercell")
         if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell).all()):
             raise StructureError(f"{name} has positions or a cell that are not finite: correct the structure")
+        if not _has_volume(atoms):
+            raise StructureError(
+                f"{name} is periodic, but its cell {np.array(atoms.cell).tolist()} has no volume: "
+                "correct the cell, or set pbc=False"
+            )
     if not isinstance(model, Calculator):
         model.check_elements(systems)
+
+
+def _has_volume(atoms: Atoms) -> bool:
+    """Whether the cell's vectors are independent and there is one for each periodic direction."""
+    lengths_ang = atoms.cell.lengths()
+    whole = atoms.cell.complete()
+    return bool(np.all(lengths_ang[atoms.pbc] > 0) and abs(whole.volume) > 1e-6 * np.prod(whole.lengths()))
 
 
 def prepare_model(systems: Sequence[Atoms], model: LoadedModel) -> LoadedModel:

@@ -42,7 +42,7 @@ class MDProtocol(Record):
     Systems that share a seed share their random numbers: give each its own.
     """
 
-    model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, allow_inf_nan=False, extra="forbid")
 
     temperature_k: float = Field(gt=0, description="Target temperature; that of the first velocities for NVE.")
     n_steps: int = Field(gt=0, description="Number of time steps.")

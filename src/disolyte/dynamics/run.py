@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -49,7 +50,7 @@ def run_md(
     Parameters
     ----------
     systems
-        First structures; momenta are drawn, those in the structures are not used.
+        First structures. Momenta are drawn; momenta and constraints of the structures are not used.
     protocols
         One protocol per system; they may differ in everything.
     model
@@ -75,7 +76,7 @@ def run_md(
     InputError
         If there are no systems, not one protocol each, or the engine cannot do what is asked.
     DynamicsError, StructureError, ModelCoverageError
-        If a system cannot start, or ``directory`` holds other runs.
+        If a system cannot start, or ``directory`` holds other runs or a broken one.
     RunFolderError
         If ``directory`` cannot be written to.
     """
@@ -128,8 +129,12 @@ def _make_engine(engine: Engine, model: LoadedModel | Calculator, watchdog: Watc
 
 def _header(atoms: Atoms, protocol: MDProtocol, model: LoadedModel | Calculator) -> dict[str, object]:
     """What makes a run the one it is."""
-    name, sha256 = (type(model).__name__, "") if isinstance(model, Calculator) else (model.name, model.sha256)
-    return {
+    name, sha256 = (
+        (type(model).__name__, _parameters_sha256(model))
+        if isinstance(model, Calculator)
+        else (model.name, model.sha256)
+    )
+    header: dict[str, object] = {
         "protocol": protocol.model_dump(mode="json"),
         "numbers": atoms.numbers.tolist(),
         "cell_ang": np.array(atoms.cell).tolist(),
@@ -138,6 +143,21 @@ def _header(atoms: Atoms, protocol: MDProtocol, model: LoadedModel | Calculator)
         "model_name": name,
         "model_sha256": sha256,
     }
+    if atoms.has("masses"):
+        header["masses_u"] = atoms.get_masses().tolist()
+    return header
+
+
+def _parameters_sha256(calculator: Calculator) -> str:
+    """Hash of an ASE calculator's parameters; empty if it has none."""
+    parameters = getattr(calculator, "parameters", None)
+    if not parameters:
+        return ""
+
+    def plain(value: object) -> object:
+        return value.tolist() if isinstance(value, np.ndarray | np.generic) else type(value).__name__
+
+    return hashlib.sha256(json.dumps(parameters, sort_keys=True, default=plain).encode()).hexdigest()
 
 
 def _batches(open_runs: list[tuple[Member, RunWriter]], max_atoms: int) -> Iterator[list[tuple[Member, RunWriter]]]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from enum import StrEnum
 
 import numpy as np
+from ase.cell import Cell
 from ase.data import chemical_symbols, covalent_radii
 from numpy.typing import NDArray
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 
 from disolyte.records import Record
 
@@ -47,7 +48,7 @@ class Watchdog(Record):
     frame. A frame is recorded only after it has passed, so that a run's last frame is its last good one.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     temperature_ratio: float = Field(
         default=4.0,
@@ -71,6 +72,13 @@ class Watchdog(Record):
     mobile_elements: tuple[str, ...] = Field(
         default=("Li", "Na", "K", "Ag"), description="Elements that do not belong to the framework."
     )
+
+    @field_validator("mobile_elements")
+    @classmethod
+    def _of_known_elements(cls, elements: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := sorted(set(elements) - set(chemical_symbols[1:])):
+            raise ValueError(f"mobile_elements has {', '.join(unknown)}, not symbols of elements such as 'Li'")
+        return elements
 
     def temperature_limit_k(self, temperature_k: float, n_atoms: int) -> float:
         """Highest instantaneous temperature allowed for ``n_atoms`` atoms at a target temperature."""
@@ -189,13 +197,14 @@ def closest_contact(
     numbers
         Atomic numbers, shape (n_atoms,).
     cell_ang, pbc
-        Cell, rows are its vectors, and its periodic directions.
+        Cell, rows are its vectors, which may be zero in free directions, and its periodic directions.
     """
     first, second = np.triu_indices(len(numbers), k=1)
     vectors = positions_ang[second] - positions_ang[first]
     if np.any(pbc):
-        fractional = np.linalg.solve(cell_ang.T, vectors.T).T
-        vectors = (fractional - np.where(pbc, np.round(fractional), 0.0)) @ cell_ang
+        whole_ang = np.array(Cell(cell_ang).complete())
+        fractional = np.linalg.solve(whole_ang.T, vectors.T).T
+        vectors = (fractional - np.where(pbc, np.round(fractional), 0.0)) @ whole_ang
     distances = np.linalg.norm(vectors, axis=1)
     radii = covalent_radii[numbers]
     fractions = distances / (radii[first] + radii[second])

@@ -23,7 +23,7 @@ class RunWriter:
     Raises
     ------
     DynamicsError
-        If the folder holds a different run.
+        If the folder holds a different run, or one whose ``run.json`` cannot be read.
     RunFolderError
         If the folder cannot be written to.
     """
@@ -44,24 +44,39 @@ class RunWriter:
             raise RunFolderError(
                 f"cannot write to {directory}: {error}; choose a folder that can be written to"
             ) from error
-        if (there := json.loads(path.read_text())) != json.loads(text):
-            differing = sorted(key for key in {*there, *header} if there.get(key) != json.loads(text).get(key))
-            raise DynamicsError(
-                f"{directory} holds a run with another {', '.join(differing)}; "
-                "choose another folder, or delete this one to start anew"
-            )
+        self._refuse_another_run(path, json.loads(text))
         self.n_chunks, self.last = self._find_chunks()
 
+    def _refuse_another_run(self, path: Path, header: dict[str, object]) -> None:
+        try:
+            there = dict(json.loads(path.read_text()))
+        except (ValueError, TypeError) as error:
+            raise DynamicsError(
+                f"{path} is broken ({error}): it is not known what the run is. Choose another folder, or delete "
+                f"{self.directory} to start anew"
+            ) from error
+        if there != header:
+            differing = sorted(key for key in {*there, *header} if there.get(key) != header.get(key))
+            raise DynamicsError(
+                f"{self.directory} holds a run with another {', '.join(differing)}; "
+                "choose another folder, or delete this one to start anew"
+            )
+
     def _find_chunks(self) -> tuple[int, Chunk | None]:
-        """Count the readable chunks and read the last; what follows a gap or a broken file is set aside."""
-        paths = MDRun(self.directory).chunk_paths
-        while paths:
+        """Count the chunks up to the first gap or broken file and read the last; what follows is set aside.
+
+        What follows may be of another course of the run, since what is made anew equals it on ASE alone.
+        """
+        last, n_good = None, 0
+        for path in MDRun(self.directory).chunk_paths:
             try:
-                return len(paths), read_chunk(paths[-1])
+                last = read_chunk(path)
             except DynamicsError:
-                broken = paths.pop()
-                broken.replace(broken.with_suffix(".broken"))
-        return 0, None
+                break
+            n_good += 1
+        for path in sorted(self.directory.glob("chunk-*.npz"))[n_good:]:
+            path.replace(path.with_suffix(".broken"))
+        return n_good, last
 
     def append(self, chunk: Chunk) -> None:
         """Write the next chunk."""

@@ -29,7 +29,7 @@ class FrameSelection(StrEnum):
 class FrameChoice(Record):
     """Which frames of a run are taken, and what is done to them."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     discard_ps: float = Field(default=5.0, ge=0, description="Beginning of each run that is thrown away.")
     n_frames: int = Field(default=30, gt=0, description="Frames of each run.")
