@@ -34,8 +34,8 @@ _PURPOSES: Final = {
     SHIPPED: "A small MACE model of Li-In-Y-Br-Cl halides in the C2/m Li3MX6 structure.",
     BROAD: (
         "A small MACE model of the shipped systems: NaSICON (Na-Zr-Si-P-O), lithium oxysulphides (Li-P-Ge-S-O),\n"
-        "Li3PS4, Li4GeO4, Li3MX6 halides (Li-In-Y-Br-Cl), and argyrodites (Li-P-S-Cl-Br). It covers much with little: for\n"
-        "halides alone `disolyte-small` is the better one."
+        "Li3PS4, Li4GeO4, Li3MX6 halides (Li-In-Y-Br-Cl), and argyrodites (Li-P-S-Cl-Br). It covers much with little:\n"
+        "for halides alone `disolyte-small` is the better one."
     ),
 }
 _DATA: Final = {
