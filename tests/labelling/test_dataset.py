@@ -11,7 +11,7 @@ from ase.io import read
 from disolyte.errors import DatasetError
 from disolyte.labelling import QualityGate, RejectionKind, SplitFractions, build_dataset
 from disolyte.labelling.frames import frame_structures, select_frames
-from disolyte.labelling.labels import iter_labelled_frames, merge_label_docs
+from disolyte.labelling.labels import Failure, build_label_doc, iter_labelled_frames, merge_label_docs
 from disolyte.labelling.quality import apply_gate, fit_reference_energies
 from disolyte.labelling.splits import Family, split_families
 
@@ -32,8 +32,6 @@ def build(*labels, minimum_fraction=0.8, seed=0, **gate):
 def part(document, indices):
     """Some frames of a label document, in the given order."""
     frames = list(iter_labelled_frames(document))
-    from disolyte.labelling.labels import build_label_doc
-
     return build_label_doc(
         select_frames(document.frames, indices),
         [frames[index].label for index in indices],
@@ -192,10 +190,14 @@ def test_copies_and_overlapping_atoms_are_set_aside(make_doc):
     frames[3] = replace(frames[3], positions_ang=squeezed)
     frames[4] = replace(frames[4], positions_ang=across)
     copy = replace(frames[20], family="Li3InBr6-003")
-    result = apply_gate([*frames, copy], QualityGate())
+    order = np.random.default_rng(0).permutation(len(frames[30]))
+    sorted_otherwise = replace(
+        frames[30], family="Z", numbers=frames[30].numbers[order], positions_ang=frames[30].positions_ang[order]
+    )
+    result = apply_gate([*frames, copy, sorted_otherwise], QualityGate())
     assert Counter(rejection.kind for rejection in result.rejections) == {
         RejectionKind.SHORT_DISTANCE: 2,
-        RejectionKind.DUPLICATE: 1,
+        RejectionKind.DUPLICATE: 2,
     }
     reasons = " ".join(rejection.reason for rejection in result.rejections)
     assert "0.700 Å" in reasons
@@ -236,6 +238,20 @@ def test_methods_are_not_mixed(make_doc):
         build(scan, make_doc(families=1, is_surrogate=True))
     with pytest.raises(DatasetError, match="different methods"):
         merge_label_docs([scan, pbe], record={})
+
+
+def test_surrogate_labels_stay_marked_beside_a_document_without_labels(make_doc):
+    lost = build_label_doc(
+        select_frames(make_doc(1, 1).frames, [0]),
+        [Failure(RejectionKind.CALCULATION_FAILED, "lost")],
+        label_method="none",
+        is_surrogate=False,
+        record={},
+    )
+    dataset = build(lost, make_doc(method="CHGNet r2SCAN", is_surrogate=True))
+    assert dataset.is_surrogate
+    assert dataset.label_method == "CHGNet r2SCAN"
+    assert [item.reason for item in dataset.quarantine] == ["lost"]
 
 
 def test_merging_keeps_frames_and_labels_together(make_doc):

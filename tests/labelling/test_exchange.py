@@ -13,8 +13,9 @@ from ase.io import read, write
 
 from disolyte.errors import DatasetError, InputError
 from disolyte.labelling import QualityGate, RejectionKind, SplitFractions, build_dataset
-from disolyte.labelling.exchange import EnergyUnit, LabelKeys, StressUnit, parse_units, read_dataset, read_labels
+from disolyte.labelling.exchange import read_dataset
 from disolyte.labelling.exchange import write_dataset as export
+from disolyte.labelling.label_files import EnergyUnit, LabelKeys, StressUnit, parse_units, read_labels
 
 sys.path.insert(0, str(Path(__file__).parent))
 springs = importlib.import_module("springs")
@@ -159,6 +160,57 @@ def test_methods_are_stated_and_not_mixed(dataset, tmp_path):
         read_changed(dataset, tmp_path, mark)
     with pytest.raises(DatasetError, match="nothing says what made the labels"):
         read_changed(dataset, tmp_path, lambda i, atoms: None, method=None)
+
+
+def test_a_functional_is_not_found_inside_another_name(dataset, tmp_path):
+    with pytest.raises(DatasetError, match="its label is 'SCAN', but 'VASP r2SCAN, ENCUT 520 eV' was stated"):
+        read_changed(
+            dataset,
+            tmp_path,
+            lambda i, atoms: atoms.info.update(functional="SCAN"),
+            method="VASP r2SCAN, ENCUT 520 eV",
+        )
+
+
+@pytest.mark.parametrize(
+    "name", ["001", "1 2", "NaN", "InF", "T", "", "é ☃", "a\nb", "back\\slash", '"quoted"', "_JSON [1", "k=v"]
+)
+def test_any_name_comes_back(name, tmp_path):
+    def rename(document):
+        frames = document.frames.model_copy(
+            update={
+                "family": [name + family for family in document.frames.family],
+                "composition": [name for _ in document.frames.composition],
+            }
+        )
+        return document.model_copy(update={"frames": frames})
+
+    named = build([rename(springs.spring_docs(n_families=2, n_frames=3))])
+    export(named, tmp_path)
+    assert read_dataset(tmp_path) == named
+    assert [atoms.info["composition"] for atoms in named.to_atoms("test")] == [name] * named.n_test
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("md_step=100", "md_step=abc", r"frame \d+ of .* something else than a number .*'abc'"),
+        ("md_step=100", "md_step=1e400", r"frame \d+ of .* something else than a number"),
+        ("REF_energy=", "REF_energy=low REF_x=", "frame 0 of .* something else than a number .*'low'"),
+        ("REF_energy=", 'REF_energy="1 2" REF_x=', "frame 0 of .* something else than a number"),
+        ("REF_stress=", "REF_stress=small REF_x=", "frame 0 of .* something else than a number .*'small'"),
+        ("REF_forces:R:3", "REF_forces:L:3", "'REF_forces' is logical"),
+        ("\nLi ", "\nX ", "frame 0 of .* an atom of no element"),
+        ("16\n", "999999999999\n", "ends in frame 0, which claims 999999999999 atoms"),
+        ("16\n", "9" * 5000 + "\n", "ends in frame 0"),
+        ("REF_stress=", 'REF_stress="_JSON ' + "[" * 100000 + '" REF_x=', "cannot be read as extended xyz"),
+    ],
+)
+def test_hostile_files_are_refused_with_the_place(dataset, tmp_path, old, new, words):
+    file = write_frames(tmp_path / "hostile.xyz", frames_of(dataset))
+    file.write_text(file.read_text().replace(old, new, 1))
+    with pytest.raises(DatasetError, match=words):
+        read_labels([file], LabelKeys(), label_method=METHOD, record={})
 
 
 def test_labels_that_are_no_numbers_are_set_aside(dataset, tmp_path):

@@ -64,7 +64,8 @@ def import_(
 ) -> None:
     """Check labelled frames of your own, split them by family, and write the dataset."""
     from disolyte.cli.session import readable_errors
-    from disolyte.labelling.exchange import MANIFEST, LabelKeys, parse_units, read_dataset, read_labels, write_dataset
+    from disolyte.labelling.exchange import MANIFEST, read_dataset, write_dataset
+    from disolyte.labelling.label_files import LabelKeys, parse_units, read_labels
 
     with readable_errors():
         if len(sources) == 1 and (sources[0] / MANIFEST).is_file():

@@ -8,7 +8,8 @@ Produces
 
 The Makers are in :mod:`disolyte.labelling.makers`; labels and molecular dynamics with VASP, whose import takes seconds,
 in :mod:`disolyte.labelling.vasp`, with GPAW and the surrogate in :mod:`disolyte.labelling.calculator_makers`. Datasets
-go to files and come from files in :mod:`disolyte.labelling.exchange`.
+go to files and come from files in :mod:`disolyte.labelling.exchange`, labels of one's own come from files in
+:mod:`disolyte.labelling.label_files`.
 """
 
 from disolyte.labelling.dataset import build_dataset

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers, chemical_symbols
 from ase.io import write
+from ase.io.extxyz import key_val_dict_to_str, key_val_str_to_dict
 
 from disolyte.blobs import Blob
 from disolyte.errors import DatasetError
@@ -66,7 +69,8 @@ def build_dataset(
         If there are no labels, labels of several methods, too few that pass the gate, or too few families; or if
         forces or stresses are not derivatives of the energies.
     """
-    label_method = require_one_method([document for document in labels if document.n_labelled] or labels)
+    labelled = [document for document in labels if document.n_labelled] or labels
+    label_method = require_one_method(labelled)
     frames = [frame for document in labels for frame in iter_labelled_frames(document)]
     result = apply_gate(frames, gate)
     _require_enough(result, n_labelled=len(frames), minimum_fraction=minimum_fraction)
@@ -80,7 +84,7 @@ def build_dataset(
     return assemble_dataset(
         splits,
         label_method=label_method,
-        is_surrogate=labels[0].is_surrogate,
+        is_surrogate=labelled[0].is_surrogate,
         quarantine=_quarantine(labels, result),
         record={"consistency": consistency, **record},
     )
@@ -188,11 +192,21 @@ def _to_atoms(frame: LabelledFrame) -> Atoms:
     atoms.info = {
         "REF_energy": frame.label.energy_ev,
         "REF_stress": frame.label.stress_ev_per_ang3,
-        "family": frame.family,
-        "composition": frame.composition,
+        "family": _as_text(frame.family),
+        "composition": _as_text(frame.composition),
         "md_step": frame.md_step,
     }
     return atoms
+
+
+def _as_text(name: str) -> str:
+    """A name that ASE reads back as it is: one that looks like something else (InF, NaN, 001) goes as JSON."""
+    with suppress(ValueError):
+        read_back = key_val_str_to_dict(key_val_dict_to_str({"name": name})).get("name")
+        if name.isprintable() and isinstance(read_back, str) and read_back == name:
+            return name
+    # ASE takes a backslash for the escape of what follows
+    return "_JSON " + json.dumps(name).replace("\\", "\\\\")
 
 
 def _draw(seed: int, frame: LabelledFrame) -> str:

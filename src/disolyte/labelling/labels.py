@@ -87,8 +87,9 @@ class LabelledFrame:
 
     @cached_property
     def structure_sha256(self) -> str:
-        """Hash of elements, positions and cell, rounded to 1e-6 Å."""
-        parts = (self.numbers.astype("<i8"), _rounded(self.positions_ang), _rounded(self.cell_ang))
+        """Hash of cell, elements and positions, rounded to 1e-6 Å; the order of the atoms does not matter."""
+        atoms = np.column_stack([self.numbers.astype("<i8"), _rounded(self.positions_ang)])
+        parts = (_rounded(self.cell_ang), atoms[np.lexsort(atoms.T)])
         return hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
 
     @property
