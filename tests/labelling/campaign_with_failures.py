@@ -1,6 +1,7 @@
 """Labels from the stand-in VASP in a FireWorks campaign, a fifth of the frames with an injected failure of some kind.
 
-``python campaign_with_failures.py N FOLDER`` runs N frames and prints what it finds.
+``python campaign_with_failures.py N FOLDER [ROLE ...]`` runs N frames, on a worker for each role given, and prints what
+it finds; if it is killed, the same command goes on.
 """
 
 import collections
@@ -29,49 +30,51 @@ FAULTS = {
 
 
 def run_campaign(
-    folder, n_frames, *, faults=tuple(FAULTS), n_retries=1, n_transient=0, n_dft_workers=2, hang_s=15.0, timeout_s=3000
+    folder,
+    n_frames,
+    *,
+    faults=tuple(FAULTS),
+    n_retries=1,
+    n_transient=0,
+    workers=("cpu", "dft", "dft"),
+    hang_s=15.0,
+    timeout_s=3000,
 ):
     """Label frames with injected failures; return the labels, the frames, the faults and the jobs' states.
 
     A fifth of the frames fails at each attempt, the kinds in turn; ``n_transient`` more crash at the first one only.
+    In the folder of a campaign that was killed it goes on from what is finished.
     """
-    from jobflow import Flow
-
-    from disolyte.labelling.makers import LabelMaker
     from disolyte.labelling.schema import LabelDoc
-    from disolyte.labelling.vasp import ScanStaticMaker
     from disolyte.workers.campaign import Campaign
     from disolyte.workers.database import start_embedded
     from disolyte.workers.processes import ProcessRegistry, own_folder
-    from disolyte.workers.routing import assign_workers
 
     structures, frames = bench.salt_frames(n_frames)
     faulty = {index: faults[i % len(faults)] for i, index in enumerate(range(2, n_frames, 5))}
-    folder.mkdir(parents=True)
     fault_file = folder / "faults.json"
-    bench.write_faults(fault_file, [structures[index] for index in faulty], faulty.values())
-    transient = [index for index in range(n_frames) if index not in faulty][:n_transient]
-    bench.write_faults(fault_file, [structures[index] for index in transient], ["crash"] * n_transient, times=1)
+    goes_on = fault_file.exists()
+    if not goes_on:
+        folder.mkdir(parents=True)
+        bench.write_faults(fault_file, [structures[index] for index in faulty], faulty.values())
+        transient = [index for index in range(n_frames) if index not in faulty][:n_transient]
+        bench.write_faults(fault_file, [structures[index] for index in transient], ["crash"] * n_transient, times=1)
     os.environ |= {
         "PMG_VASP_PSP_DIR": str(bench.write_potcars(folder / "potentials")),
         "STAND_IN_VASP_FAULTS": str(fault_file),
         "PYTHONPATH": str(HERE),
     }
-    static_maker = ScanStaticMaker(run_vasp_kwargs=bench.run_vasp_kwargs(hang_s=hang_s))
-    give = labellers.GiveSampleMaker().make(frames)
-    label_maker = LabelMaker(
-        static_maker=static_maker, retry_makers=[static_maker] * n_retries, chunk_size=25, minimum_fraction=0.7
-    )
-    label = label_maker.make(give.output)
-    roles = {"cpu": {"_category": "cpu"}, "dft": {"_category": "dft"}}
-    flow = assign_workers(Flow([give, label]), roles)
     with own_folder(folder / "run"):
         registry = ProcessRegistry(folder / "run")
         try:
+            registry.stop_all()
             campaign = Campaign("labels", folder / "run", start_embedded(registry))
             campaign.write_configuration()
-            campaign.submit(flow)
-            campaign.start_workers(["cpu", *["dft"] * n_dft_workers], threads=1)
+            if goes_on:
+                print("made ready again:", campaign.recover(failed=False), flush=True)
+            else:
+                campaign.submit(_label_flow(frames, n_retries=n_retries, hang_s=hang_s))
+            campaign.start_workers(workers, threads=1)
             deadline = time.monotonic() + timeout_s
             for jobs in campaign.watch(poll_s=1.0):
                 if time.monotonic() > deadline:
@@ -80,11 +83,30 @@ def run_campaign(
             failures = list(campaign.failures())
             if failures:
                 raise RuntimeError(failures)
-            labels = LabelDoc.model_validate(campaign.job_store().get_output(label.uuid, load=True))
+            store = campaign.job_store()
+            uuid = store.query_one({"name": "label frames"}, ["uuid"])["uuid"]
+            labels = LabelDoc.model_validate(store.get_output(uuid, load=True))
             sizes = _document_sizes(campaign)
         finally:
             registry.stop_all()
     return labels, frames, faulty, jobs, failures, sizes
+
+
+def _label_flow(frames, *, n_retries, hang_s):
+    """The sample comes out of a job; SCAN with the stand-in labels it; roles go to workers of their own."""
+    from jobflow import Flow
+
+    from disolyte.labelling.makers import LabelMaker
+    from disolyte.labelling.vasp import ScanStaticMaker
+    from disolyte.workers.routing import assign_workers
+
+    static_maker = ScanStaticMaker(run_vasp_kwargs=bench.run_vasp_kwargs(hang_s=hang_s))
+    give = labellers.GiveSampleMaker().make(frames)
+    label_maker = LabelMaker(
+        static_maker=static_maker, retry_makers=[static_maker] * n_retries, chunk_size=25, minimum_fraction=0.7
+    )
+    label = label_maker.make(give.output)
+    return assign_workers(Flow([give, label]), {"cpu": {"_category": "cpu"}, "dft": {"_category": "dft"}})
 
 
 def _document_sizes(campaign):
@@ -118,8 +140,10 @@ def largest_deviations(labels):
 
 def main():
     n_frames, folder = int(sys.argv[1]), Path(sys.argv[2])
+    workers = sys.argv[3:] or ("cpu", "dft", "dft")
     begin = time.monotonic()
-    labels, frames, faulty, jobs, failures, sizes = run_campaign(folder, n_frames, n_transient=n_frames // 20)
+    found = run_campaign(folder, n_frames, n_transient=n_frames // 20, workers=workers)
+    labels, frames, faulty, jobs, failures, sizes = found
     print(f"{n_frames} frames in {time.monotonic() - begin:.0f} s; jobs: {len(jobs)}")
     print("states:", dict(collections.Counter(job.state for job in jobs)))
     print("categories:", dict(collections.Counter((job.name.rstrip(" 0123456789"), job.category) for job in jobs)))

@@ -22,7 +22,7 @@ def test_campaign_completes_and_lists_every_failure(tmp_path, monkeypatch):
         10,
         faults=["crash", "truncate"],
         n_transient=1,
-        n_dft_workers=1,
+        workers=("cpu", "dft"),
         hang_s=60,
         timeout_s=300,
     )

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,12 @@ def run_vasp_kwargs(*, hang_s=HANG_S, **changes):
     }
 
 
+@cache
+def salt(cation, anion, edge):
+    """Conventional cell of a salt; made once, for its symmetry costs half a second."""
+    return Structure.from_spacegroup("Fm-3m", Lattice.cubic(edge), [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]])
+
+
 def salt_frames(n, seed=0):
     """``n`` rattled, strained salt cells of four compositions, atoms in no order, as MD runs would leave them."""
     rng = np.random.default_rng(seed)
@@ -68,9 +75,7 @@ def salt_frames(n, seed=0):
     structures, families, steps = [], [], []
     for index in range(n):
         cation, anion, edge = cells[index % len(cells)]
-        structure = Structure.from_spacegroup(
-            "Fm-3m", Lattice.cubic(edge), [cation, anion], [[0, 0, 0], [0.5, 0.5, 0.5]]
-        )
+        structure = salt(cation, anion, edge)
         strain = rng.uniform(-0.03, 0.03, (3, 3))
         matrix = structure.lattice.matrix @ (np.eye(3) + 0.5 * (strain + strain.T))
         fractions = structure.frac_coords + rng.normal(0, 0.02, (len(structure), 3))
