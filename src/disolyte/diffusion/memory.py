@@ -8,8 +8,9 @@ they explain the slopes at all starts together, given the covariance :math:`C` o
 
 .. math:: p(c, \tau) \propto \pi(c, \tau)\, \exp(-\tfrac12 \min_m r^T C^{-1} r), \quad r = S - m - c\,g_\tau,
 
-with most of the prior on no memory at all. Mean and variance of :math:`m` are those of the mixture (Hoeting et al.,
-Stat. Sci. 14, 382 (1999)), so that the error holds the doubt about the start of the diffusive regime.
+with most of the prior on no memory at all, unless the changes of site show that ions return. Vibrations, of short
+memory and unknown size, are part of :math:`C`. Mean and 95 % interval of :math:`m` are those of the mixture (Hoeting et
+al., Stat. Sci. 14, 382 (1999)), so that the error holds the doubt about the start of the diffusive regime.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 NO_MEMORY_PRIOR: Final = 0.7
 """Probability, before the data are seen, that the MSD is straight from the first start on."""
 
-STRAIGHT_COSINE: Final = (0.08, 0.05)
-"""Mean cosine between successive changes of site of ions without memory, and its spread over kinds of motion. It is
-above 0 because an ion that is caught between two sites goes on."""
+NO_HIDDEN_MEMORY_PRIOR: Final = 0.85
+"""The same of ions that are seen to change site, for few memories leave no trace in how these turn."""
+
+STRAIGHT_COSINE: Final = (0.02, 0.05)
+"""Mean cosine between successive changes of site of ions without memory, and its spread over kinds of motion."""
 
 PERSISTENCE_SHARE: Final = 0.15
 """Share of memories by which ions rather go on than return: the MSD then bends upwards."""
@@ -33,18 +37,41 @@ PERSISTENCE_SHARE: Final = 0.15
 MEMORIES_PER_RUN: Final = 4.0
 """Longest memory that is thought of: the last lag over this. Longer ones cannot be told from diffusion."""
 
+VIBRATION_ANG2: Final = 1.0
+"""Typical part of the MSD that is vibration."""
+
+N_VIBRATIONS: Final = 4
+MIN_TURNS: Final = 10
 N_TIMES: Final = 16
 RETURNS: Final = np.geomspace(0.1, 30.0, 18)
 """Initial excess of the slope by returns, in units of the slope; log-uniform."""
 PERSISTENCES: Final = -np.array([0.1, 0.2, 0.4, 0.6, 0.8])
+EXCESS: Final = np.concatenate([[0.0], RETURNS, PERSISTENCES])
+
+MODEL_SPREAD: Final = 0.4
+"""Spread of ln of excess and time about what the changes of site let expect."""
 
 
 @dataclass(frozen=True)
 class Turning:
-    """Mean cosine between successive changes of site of an ion, and the number of pairs behind it."""
+    """How ions turn from one change of site to the next.
 
-    mean_cosine: float
-    n_turns: int
+    Attributes
+    ----------
+    mean_cosine
+        Between successive changes of site of an ion.
+    n_turns
+        Pairs of changes behind it.
+    rate_per_frame
+        Changes of site of one ion per frame.
+    """
+
+    mean_cosine: float = 0.0
+    n_turns: int = 0
+    rate_per_frame: float = 0.0
+
+
+NOT_SEEN: Final = Turning()
 
 
 @dataclass(frozen=True)
@@ -54,7 +81,7 @@ class SlopePosterior:
     Attributes
     ----------
     slope_ang2, std_ang2
-        Mean and standard deviation.
+        Mean, and the half-width of the 95 % interval over 1.96.
     bias_ang2 : (n_starts,)
         Expected size of the bend at each start.
     """
@@ -74,7 +101,12 @@ def prior_of_no_memory(turning: Turning) -> float:
     centre, spread = STRAIGHT_COSINE
     width = np.hypot(spread, 1.0 / np.sqrt(turning.n_turns))
     deviation = min(turning.mean_cosine - centre, 0.0) / width
-    odds = NO_MEMORY_PRIOR / (1 - NO_MEMORY_PRIOR) * np.exp(-0.5 * deviation**2) / (np.sqrt(2 * np.pi) * width)
+    odds = (
+        NO_HIDDEN_MEMORY_PRIOR
+        / (1 - NO_HIDDEN_MEMORY_PRIOR)
+        * np.exp(-0.5 * deviation**2)
+        / (np.sqrt(2 * np.pi) * width)
+    )
     return float(odds / (1.0 + odds))
 
 
@@ -85,7 +117,8 @@ def weigh_memories(
     lags: NDArray[np.intp],
     first: int,
     jump_length_ang: float,
-    no_memory: float = NO_MEMORY_PRIOR,
+    turning: Turning = NOT_SEEN,
+    vibration_frames: float = 0.0,
 ) -> SlopePosterior:
     """Average the slope over memories.
 
@@ -102,35 +135,80 @@ def weigh_memories(
     jump_length_ang
         Distance between neighbouring sites, a. Returning ions bend the MSD by about a² or less: the prior on c falls
         off as exp(-c/a²), which is what lets long runs be sure.
-    no_memory
-        Prior probability that there is no memory.
+    turning
+        What the changes of site say about memory.
+    vibration_frames
+        Memories up to this are those of vibrations, which may bend the MSD in addition; 0 for none.
     """
     longest = max(lags[-1] / MEMORIES_PER_RUN, 1.0)
     times = np.geomspace(min(max(lags[first] / 3.0, 0.5), longest), longest, N_TIMES)
     shapes = weights @ (1.0 - np.exp(-lags[:, None] / times))  # (n_starts, n_times)
     scale = max(float(slopes_ang2[-1]), 0.1 * abs(float(slopes_ang2[0])), 1e-300)
-    excess = np.concatenate([[0.0], RETURNS, PERSISTENCES])
-    returns = np.full(len(RETURNS), (1 - PERSISTENCE_SHARE) / len(RETURNS))
-    persistences = np.full(len(PERSISTENCES), PERSISTENCE_SHARE / len(PERSISTENCES))
-    prior = np.concatenate([[no_memory], (1 - no_memory) * np.concatenate([returns, persistences])])
-    offsets = times[:, None] * (scale * excess)
-    prior = prior * np.exp(-np.abs(offsets) / jump_length_ang**2)
+    offsets = times[:, None] * (scale * EXCESS)
     bends = shapes[:, :, None] * offsets  # (n_starts, n_times, n_excess)
     n_starts = len(slopes_ang2)
     residual = (slopes_ang2[:, None, None] - bends).reshape(n_starts, -1)
-    noise = np.sqrt(np.diag(covariance_ang4))
-    correlation = covariance_ang4 / np.outer(noise, noise) + 1e-4 * np.eye(n_starts)
-    inverse = np.linalg.inv(correlation) / np.outer(noise, noise)
+    vibrations = weights @ _vibrations(lags, vibration_frames)
+    known = covariance_ang4 + 1e-4 * np.diag(np.diag(covariance_ang4)) + vibrations @ vibrations.T
+    noise = np.sqrt(np.diag(known))
+    inverse = np.linalg.inv(known / np.outer(noise, noise)) / np.outer(noise, noise)
     ones = inverse.sum(axis=0)
     means = ones @ residual / ones.sum()
     left = residual - means
     chi2 = np.einsum("sk,st,tk->k", left, inverse, left)
+    prior = _prior(times, offsets, np.maximum(means.reshape(offsets.shape), 0.01 * scale), turning)
+    prior = prior * np.exp(-np.abs(offsets) / jump_length_ang**2)
     posterior = np.exp(-0.5 * (chi2 - chi2.min())) * prior.ravel()
     posterior /= posterior.sum()
     mean = float(posterior @ means)
-    variance = 1.0 / ones.sum() + float(posterior @ (means - mean) ** 2)
-    return SlopePosterior(
-        mean,
-        float(np.sqrt(variance)),
-        np.abs(bends).reshape(n_starts, -1) @ posterior,
-    )
+    std = _effective_std(means - mean, posterior, 1.0 / np.sqrt(ones.sum()))
+    shaken = vibrations @ (vibrations.T @ (inverse @ (left @ posterior)))
+    bias = np.abs(bends).reshape(n_starts, -1) @ posterior + np.abs(shaken)
+    return SlopePosterior(mean, std, bias)
+
+
+def _prior(
+    times: NDArray[np.float64], offsets_ang2: NDArray[np.float64], slopes_ang2: NDArray[np.float64], turning: Turning
+) -> NDArray[np.float64]:
+    """Prior of the memories, shape (n_times, n_excess); the first column is no memory."""
+    no_memory, n_times = prior_of_no_memory(turning), len(times)
+    returns = np.full((n_times, len(RETURNS)), 1.0 / (n_times * len(RETURNS)))
+    if turning.n_turns >= MIN_TURNS and turning.mean_cosine < STRAIGHT_COSINE[0] and n_times > 1:
+        inside = slice(1, 1 + len(RETURNS))
+        seen = _returns_seen(times, offsets_ang2[:, inside] / (times[:, None] * slopes_ang2[:, inside]), turning)
+        returns = 0.5 * returns + 0.5 * seen
+    persistences = np.full((n_times, len(PERSISTENCES)), PERSISTENCE_SHARE / (n_times * len(PERSISTENCES)))
+    memories = np.concatenate([(1 - PERSISTENCE_SHARE) * returns, persistences], axis=1)
+    return np.concatenate([np.full((n_times, 1), no_memory / n_times), (1 - no_memory) * memories], axis=1)
+
+
+def _returns_seen(times: NDArray[np.float64], excess: NDArray[np.float64], turning: Turning) -> NDArray[np.float64]:
+    r"""Prior of the returns that the changes of site show, log-normal, shape (n_times, n_returns).
+
+    Steps of rate ν with mean cosine γ < 0 between neighbours exceed the slope at first by :math:`-2\gamma/(1+\gamma)`
+    and are forgotten after :math:`1/\nu(1-\gamma)`, for the velocities correlate as a Markov chain of jumps does.
+    """
+    cosine = max(turning.mean_cosine - STRAIGHT_COSINE[0], -0.9)
+    expected, time = -2.0 * cosine / (1.0 + cosine), 1.0 / (turning.rate_per_frame * (1.0 - cosine))
+    spread = np.hypot(MODEL_SPREAD, 1.0 / (np.sqrt(turning.n_turns) * abs(cosine) * (1.0 + cosine)))
+    off = (np.log(excess / expected) / spread) ** 2 + (np.log(times / time)[:, None] / MODEL_SPREAD) ** 2
+    cell = np.log(RETURNS[1] / RETURNS[0]) * np.log(times[1] / times[0])
+    return np.asarray(np.exp(-0.5 * off) * cell / (2 * np.pi * spread * MODEL_SPREAD))
+
+
+def _effective_std(means: NDArray[np.float64], posterior: NDArray[np.float64], std: float) -> float:
+    """Half-width of the central 95 % of a mixture of normal distributions of equal ``std``, over 1.96."""
+    reach = np.sqrt(std**2 + float(posterior @ means**2))
+    grid = np.linspace(-8.0, 8.0, 401) * reach
+    likely = posterior > 1e-6
+    below = ndtr((grid[:, None] - means[likely]) / std) @ posterior[likely]
+    low, high = np.interp([0.025, 0.975], below / below[-1], grid)
+    return float(high - low) / 3.92
+
+
+def _vibrations(lags: NDArray[np.intp], longest_frames: float) -> NDArray[np.float64]:
+    """MSD of vibrations of several memories, each of its typical size, shape (n_lags, n_memories)."""
+    if longest_frames < 0.5:
+        return np.zeros((len(lags), 0))
+    times = np.geomspace(0.5, longest_frames, N_VIBRATIONS) if longest_frames > 0.5 else np.array([0.5])
+    return VIBRATION_ANG2 * (1.0 - np.exp(-lags[:, None] / times))

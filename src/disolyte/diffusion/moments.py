@@ -122,7 +122,8 @@ def collect_moments(runs: Sequence[Trajectory], frame_interval_fs: float, jump_l
             fourth.append(fourth_moment(series, coarse) * len(series))
             jumps.append(site_changes(series, segment, jump_length_ang).n_jumps)
             turns.append(site_changes(series, turn_segment, jump_length_ang).turning)
-            coarse_series.append(series[..., ::together])
+            # A copy, for a view would keep every chunk in memory.
+            coarse_series.append(series[..., ::together].copy())
             total += collective_series([series])
         squares += sum_squared_correlations(np.diff(np.concatenate(coarse_series), axis=-1))
         collective.append(msd_components(total[None], lags)[0] / len(run.mobile))
@@ -155,7 +156,8 @@ class SiteChanges:
 def site_changes(series_ang: NDArray[np.float64], segment: int, jump_length_ang: float) -> SiteChanges:
     """Find the changes of site of each ion: its position, averaged over ``segment`` frames, moved by more than a/2.
 
-    An ion that returns changes twice.
+    An ion that returns changes twice. Where an ion is caught between two sites, its average over the next stretch
+    tells which one it went to, unless it is back by then.
     """
     n_ions, _, n_frames = series_ang.shape
     n_segments = n_frames // segment
@@ -166,18 +168,23 @@ def site_changes(series_ang: NDArray[np.float64], segment: int, jump_length_ang:
         step = means[..., k] - site
         length = np.linalg.norm(step, axis=1)
         moved = np.flatnonzero(length > jump_length_ang / 2)
-        unit = step[moved] / length[moved, None]
+        arrived = means[moved, :, min(k + 1, n_segments - 1)] - site[moved]
+        is_back = np.linalg.norm(arrived, axis=1) <= jump_length_ang / 2
+        arrived[is_back] = step[moved[is_back]]
+        unit = arrived / np.linalg.norm(arrived, axis=1, keepdims=True)
         cosines.append((unit * before[moved]).sum(axis=1)[jumps[moved] > 0])
         before[moved] = unit
         jumps[moved] += 1
-        site[moved] = means[moved, :, k]
+        site[moved] += arrived
     turns = np.concatenate([np.zeros(0), *cosines])
-    return SiteChanges(jumps, Turning(float(turns.mean()) if len(turns) else 0.0, len(turns)))
+    mean = float(turns.mean()) if len(turns) else 0.0
+    return SiteChanges(jumps, Turning(mean, len(turns), float(jumps.mean()) / n_frames))
 
 
 def _pooled(turns: Sequence[Turning]) -> Turning:
     n_turns = sum(one.n_turns for one in turns)
-    return Turning(sum(one.mean_cosine * one.n_turns for one in turns) / max(n_turns, 1), n_turns)
+    mean = sum(one.mean_cosine * one.n_turns for one in turns) / max(n_turns, 1)
+    return Turning(mean, n_turns, float(np.mean([one.rate_per_frame for one in turns])))
 
 
 def sum_squared_correlations(steps_ang: NDArray[np.float64]) -> float:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
 from disolyte.diffusion.covariance import MotionModel, WindowOverlaps
-from disolyte.diffusion.memory import Turning, prior_of_no_memory, weigh_memories
+from disolyte.diffusion.memory import Turning, weigh_memories
 
 SLOPE_TOLERANCE: Final = 0.25
 """Largest distance from 1 of the local slope in the middle of the window."""
@@ -24,9 +24,11 @@ SLOPE_TOLERANCE: Final = 0.25
 MAX_BEND: Final = 0.5
 """Largest bend of the MSD, in standard errors of the slope, from where on it counts as straight."""
 
-MIN_START_FS: Final = 500.0
-"""No window starts earlier: atoms rattle, the framework's centre among them, for some tenths of a picosecond, and a
-small bias from that cannot be told from noise. Very short runs start at 1/32 of their length instead."""
+MIN_START_FS: Final = 60.0
+"""No window starts earlier: below, atoms fly and turn back. Very short runs start at 1/32 of their length instead."""
+
+VIBRATION_FS: Final = 100.0
+"""Longest memory of vibrations, the framework's among them. How much of these an MSD holds is left open."""
 
 MIN_SPAN: Final = 4
 """The window reaches at least from t to this multiple of t."""
@@ -174,7 +176,7 @@ def choose_window(
     turning: Turning,
 ) -> Window:
     """Fit lines from several starts on, weigh what memory they show, and find where the MSD is straight."""
-    lags, no_memory = statistics.lags, prior_of_no_memory(turning)
+    lags = statistics.lags
     last = int(np.searchsorted(lags, lags[-1] / MIN_SPAN, side="right")) - 1
     earliest = min(MIN_START_FS / frame_interval_fs, lags[-1] / 16)
     first = min(int(np.searchsorted(lags, earliest)), last)
@@ -188,7 +190,9 @@ def choose_window(
         weights = np.stack([fit.weights for fit in fits])
         covariance = weights @ overlaps.covariance_ang4(motion) @ weights.T
         slopes = np.array([fit.slope_ang2 for fit in fits])
-        posterior = weigh_memories(slopes, covariance, weights, lags, first, jump_length_ang, no_memory)
+        posterior = weigh_memories(
+            slopes, covariance, weights, lags, first, jump_length_ang, turning, VIBRATION_FS / frame_interval_fs
+        )
         straight = posterior.bias_ang2 <= MAX_BEND * posterior.std_ang2
         chosen = int(np.argmax(straight)) if straight.any() else len(fits) - 1
         slope, reference = posterior.slope_ang2, fits[chosen].start
