@@ -4,6 +4,7 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from monty.json import MontyDecoder, MontyEncoder
 from pymatgen.core import Composition, Lattice, Structure
@@ -159,6 +160,16 @@ def test_maker_behaves_like_an_atomate2_maker(vasp):
     assert vasp.ScanStaticMaker.role == "dft"
 
 
+def test_atoms_in_any_order_have_one_potential_per_element(vasp):
+    structure = CASES["liybc"][0]
+    mixed = Structure.from_sites([structure[int(i)] for i in np.random.default_rng(0).permutation(len(structure))])
+    inputs = vasp.ScanStaticSetGenerator().get_input_set(mixed, potcar_spec=True)
+    assert sorted(inputs.poscar.site_symbols) == ["Br", "Cl", "In", "Li", "Y"]
+    assert inputs.potcar.split() == [PROTOCOL_POTCARS[symbol] for symbol in inputs.poscar.site_symbols]
+    kept = vasp.ScanStaticSetGenerator(sort_structure=False).get_input_set(mixed, potcar_spec=True)
+    assert kept.poscar.structure.species == mixed.species
+
+
 @pytest.mark.parametrize("key", ["nasicon", "lpsgo", "liybc"])
 def test_every_published_composition_gets_the_published_inputs(vasp, key):
     from disolyte.errors import DisolyteError
@@ -196,6 +207,8 @@ def test_functionals(vasp, functional, tags, method):
         assert made.label_settings.label_method == method
     with pytest.raises(InputError, match="functional 'B3LYP' is unknown; there are: SCAN, r2SCAN, PBE"):
         vasp.ScanStaticSetGenerator(functional="B3LYP")
+    with pytest.raises(InputError, match="EDIFF was taken out"):
+        vasp.ScanStaticSetGenerator(user_incar_settings={"EDIFF": None}).label_settings  # noqa: B018
 
 
 def test_powerups_reach_the_labeller_of_a_campaign(vasp):
