@@ -40,6 +40,7 @@ def test_canonical_thermostats(argon, argon_model, fast_argon, tmp_path, engine,
     assert pooled.mean() == pytest.approx(N_FREE, abs=4 * error)
     assert pooled.var() == pytest.approx(2 * N_FREE, rel=4 * np.sqrt(2 / len(pooled)))
     assert kstest(pooled, chi2(N_FREE).cdf).pvalue > 1e-4
+    assert not np.allclose(energies[1], energies[3]), "one temperature, two seeds"
     # each system holds its own temperature
     np.testing.assert_allclose(energies.mean(axis=1), N_FREE, atol=5 * np.sqrt(2 * N_FREE / energies.shape[1]))
 
@@ -50,7 +51,9 @@ def test_berendsen_is_not_canonical(argon, argon_model, fast_argon, tmp_path, en
     if engine is Engine.TORCH_SIM:
         pytest.importorskip("torch_sim")
     model = fast_argon if engine is Engine.ASE else argon_model
-    energies = scaled_energies(argon, model, tmp_path, engine, Thermostat.BERENDSEN).ravel()
+    of_systems = scaled_energies(argon, model, tmp_path, engine, Thermostat.BERENDSEN)
+    np.testing.assert_allclose(of_systems.mean(axis=1), N_FREE, atol=5 * np.sqrt(2 * N_FREE / of_systems.shape[1]))
+    energies = of_systems.ravel()
     assert energies.mean() == pytest.approx(N_FREE, abs=4 * np.sqrt(2 * N_FREE / len(energies)))
     assert energies.var() < 0.7 * 2 * N_FREE
     assert kstest(energies, chi2(N_FREE).cdf).pvalue < 0.05

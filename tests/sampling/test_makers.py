@@ -208,6 +208,14 @@ def test_bad_input(chlorides, clean_dir):
         make(maker(), [])
     with pytest.raises(InputError, match=r"a run of 0.03 ps records 10 after the first 0.01 ps"):
         maker(frames=FrameChoice(discard_ps=0.01, n_frames=30))
+    with pytest.raises(InputError, match="min_completed_fraction=2.0 must be between 0 and 1"):
+        maker(min_completed_fraction=2.0)
+    with pytest.raises(InputError, match="min_batch_fraction=nan"):
+        SampleJoinMaker(min_batch_fraction=float("nan"))
+    with pytest.raises(InputError, match="no engine 'lammps'"):
+        maker(engine="lammps")
+    with pytest.raises(InputError, match="dtype 'float16' is not known"):
+        maker(dtype="float16")
     with pytest.raises(InputError, match="batch_size=0"):
         SamplingMaker(batch_size=0)
     disordered = chlorides[0].copy()

@@ -42,6 +42,11 @@ def _solid_watchdog() -> Watchdog:
     return Watchdog(framework_msd_ang2=9.0)
 
 
+def _check_fraction(name: str, fraction: float) -> None:
+    if not 0.0 <= fraction <= 1.0:
+        raise InputError(f"{name}={fraction} must be between 0 and 1")
+
+
 @dataclass
 class MaceMDSamplerMaker(Maker):
     """Frames from NVT molecular dynamics of a batch of structures with MACE, strained at random.
@@ -84,8 +89,13 @@ class MaceMDSamplerMaker(Maker):
     role: ClassVar[Role] = Role.GPU
 
     def __post_init__(self) -> None:
-        """Refuse runs too short for the frames that are asked for, before any job exists."""
+        """Refuse runs too short for the frames that are asked for, and settings out of range, before any job exists."""
         count_available(self.protocol, self.frames)
+        _check_fraction("min_completed_fraction", self.min_completed_fraction)
+        if self.engine not in set(Engine):
+            raise InputError(f"there is no engine {str(self.engine)!r}: choose one of {', '.join(Engine)}")
+        if self.dtype not in {"float32", "float64"}:
+            raise InputError(f"dtype {self.dtype!r} is not known; use 'float32' or 'float64'")
 
     @job(data=[PAYLOAD_KEY], output_schema=SampleDoc)
     def make(
@@ -154,6 +164,10 @@ class SampleJoinMaker(Maker):
     name: str = "join samples"
     min_batch_fraction: float = 0.5
     role: ClassVar[Role] = Role.CPU
+
+    def __post_init__(self) -> None:
+        """Refuse a fraction out of range, before any job exists."""
+        _check_fraction("min_batch_fraction", self.min_batch_fraction)
 
     @job(data=[PAYLOAD_KEY], output_schema=SampleDoc, config=JobConfig(on_missing_references=OnMissing.NONE))
     def make(self, samples: list[SampleDoc | None], n_wanted: int | None = None) -> SampleDoc:
