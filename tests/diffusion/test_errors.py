@@ -68,11 +68,21 @@ def test_shapes(good, analyse, change, message):
         ({"lattice_ang": np.diag([20.0, np.inf, 20.0])}, "cell vectors"),
         ({"temperature_k": float("inf")}, "above 0 K"),
         ({"frame_interval_fs": float("nan")}, "above 0 fs"),
+        ({"charge": None}, "charge must be a number"),
+        ({"temperature_k": "600"}, "temperature_k must be a number"),
+        ({"seed": None}, "seed"),
+        ({"seed": -1}, "seed"),
+        ({"lattice_ang": object()}, "cell vectors"),
     ],
 )
 def test_arguments(good, analyse, arguments, message):
     with pytest.raises(TransportError, match=message):
         analyse(*good, **arguments)
+
+
+def test_frames_of_unequal_size(analyse):
+    with pytest.raises(TransportError, match="shape"):
+        analyse(np.array([[[1.0, 2.0]]]).tolist() + [[[1.0, 2.0, 3.0]]], ["Li"])
 
 
 def test_no_runs(analyse):

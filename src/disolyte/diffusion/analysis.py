@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -110,7 +111,7 @@ def analyse_displacements(
         temperature or interval that is not positive.
     """
     trust_gates = trust_gates or TrustGates()
-    _check_numbers(charge, frame_interval_fs, temperature_k)
+    _check_numbers(charge, frame_interval_fs, temperature_k, seed)
     arrays = displacements_ang if isinstance(displacements_ang, list | tuple) else [displacements_ang]
     if not arrays:
         raise TransportError("no runs were given; give displacements of shape (n_frames, n_atoms, 3)")
@@ -129,7 +130,13 @@ def analyse_displacements(
     return _Analysis(runs, moments, ion, trust_gates, seed).result()
 
 
-def _check_numbers(charge: float, frame_interval_fs: float, temperature_k: float) -> None:
+def _check_numbers(charge: float, frame_interval_fs: float, temperature_k: float, seed: int) -> None:
+    numbers = {"charge": charge, "frame_interval_fs": frame_interval_fs, "temperature_k": temperature_k}
+    for name, value in numbers.items():
+        if not isinstance(value, Real):
+            raise TransportError(f"{name} must be a number, not {value!r}")
+    if not isinstance(seed, Integral) or seed < 0:
+        raise TransportError(f"seed must be a whole number of at least 0, not {seed!r}")
     if not np.isfinite(charge) or charge == 0:
         raise TransportError(f"charge {charge} carries no current; give the charge of the mobile ion, such as 1 for Li")
     if not (np.isfinite(temperature_k) and temperature_k > 0):

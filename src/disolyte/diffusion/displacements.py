@@ -130,7 +130,12 @@ def check_trajectory(
     TransportError
         For wrong shapes, too few frames, values that are not finite, no mobile ions, or wrapped coordinates.
     """
-    array = displacements_ang if isinstance(displacements_ang, np.ndarray) else np.asarray(displacements_ang)
+    try:
+        array = displacements_ang if isinstance(displacements_ang, np.ndarray) else np.asarray(displacements_ang)
+    except ValueError as error:
+        raise TransportError(
+            f"displacements must be one array of shape (n_frames, n_atoms, 3) for each run: {error}"
+        ) from error
     lattice = _check_lattice(lattice_ang)
     symbols = tuple(element_symbol(one) for one in species)
     _check_shape(array, len(symbols))
@@ -149,7 +154,12 @@ def check_trajectory(
 
 
 def _check_lattice(lattice_ang: ArrayLike) -> NDArray[np.float64]:
-    lattice = np.asarray(lattice_ang, dtype=np.float64)
+    try:
+        lattice = np.asarray(lattice_ang, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise TransportError(
+            f"lattice_ang must be an array of three cell vectors in Å, such as Lattice.matrix, not {lattice_ang!r}"
+        ) from error
     if lattice.shape != (3, 3) or not np.isfinite(lattice).all() or abs(np.linalg.det(lattice)) < 1e-6:
         raise TransportError(
             f"lattice_ang must be three independent cell vectors in Å, shape (3, 3); got shape {lattice.shape}"

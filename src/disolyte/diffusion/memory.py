@@ -38,7 +38,7 @@ MEMORIES_PER_RUN: Final = 4.0
 """Longest memory that is thought of: the last lag over this. Longer ones cannot be told from diffusion."""
 
 VIBRATION_ANG2: Final = 1.0
-"""Typical part of the MSD that is vibration."""
+"""Typical part of the MSD that is vibration of one memory."""
 
 N_VIBRATIONS: Final = 4
 MIN_TURNS: Final = 10
@@ -148,7 +148,9 @@ def weigh_memories(
     bends = shapes[:, :, None] * offsets  # (n_starts, n_times, n_excess)
     n_starts = len(slopes_ang2)
     residual = (slopes_ang2[:, None, None] - bends).reshape(n_starts, -1)
-    vibrations = weights @ _vibrations(lags, vibration_frames)
+    # No more of an MSD can be vibration than there is of it.
+    size = min(VIBRATION_ANG2, float(np.abs(slopes_ang2).max() * lags[-1]))
+    vibrations = size * (weights @ _vibrations(lags, vibration_frames))
     known = covariance_ang4 + 1e-4 * np.diag(np.diag(covariance_ang4)) + vibrations @ vibrations.T
     noise = np.sqrt(np.diag(known))
     inverse = np.linalg.inv(known / np.outer(noise, noise)) / np.outer(noise, noise)
@@ -207,8 +209,8 @@ def _effective_std(means: NDArray[np.float64], posterior: NDArray[np.float64], s
 
 
 def _vibrations(lags: NDArray[np.intp], longest_frames: float) -> NDArray[np.float64]:
-    """MSD of vibrations of several memories, each of its typical size, shape (n_lags, n_memories)."""
+    """Growth of the MSD of vibrations of several memories, up to 1, shape (n_lags, n_memories)."""
     if longest_frames < 0.5:
         return np.zeros((len(lags), 0))
     times = np.geomspace(0.5, longest_frames, N_VIBRATIONS) if longest_frames > 0.5 else np.array([0.5])
-    return VIBRATION_ANG2 * (1.0 - np.exp(-lags[:, None] / times))
+    return np.asarray(1.0 - np.exp(-lags[:, None] / times))

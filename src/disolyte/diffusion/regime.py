@@ -27,6 +27,10 @@ MAX_BEND: Final = 0.5
 MIN_START_FS: Final = 60.0
 """No window starts earlier: below, atoms fly and turn back. Very short runs start at 1/32 of their length instead."""
 
+MIN_WINDOW_FS: Final = 500.0
+"""The window of what is not corrected for memory (tensor, collective motion, blocks) starts no earlier than this or
+1/32 of the run: the framework's centre rattles, which counts once per ion in the collective motion."""
+
 VIBRATION_FS: Final = 100.0
 """Longest memory of vibrations, the framework's among them. How much of these an MSD holds is left open."""
 
@@ -178,9 +182,12 @@ def choose_window(
     """Fit lines from several starts on, weigh what memory they show, and find where the MSD is straight."""
     lags = statistics.lags
     last = int(np.searchsorted(lags, lags[-1] / MIN_SPAN, side="right")) - 1
-    earliest = min(MIN_START_FS / frame_interval_fs, lags[-1] / 16)
-    first = min(int(np.searchsorted(lags, earliest)), last)
-    starts = np.unique(np.linspace(first, last, min(N_STARTS, last - first + 1)).round().astype(int))
+    first, earliest = (
+        min(int(np.searchsorted(lags, min(time_fs / frame_interval_fs, lags[-1] / 16))), last)
+        for time_fs in (MIN_START_FS, MIN_WINDOW_FS)
+    )
+    starts = np.linspace(first, last, min(N_STARTS, last - first + 1)).round().astype(int)
+    starts = np.unique(np.append(starts, earliest))
     floor = float(0.05 * statistics.msd_ang2[-1] / lags[-1])
     rough = (statistics.msd_ang2[-1] - statistics.msd_ang2[last]) / (lags[-1] - lags[last])
     slope, reference = float(rough), (first + last) // 2
@@ -193,7 +200,7 @@ def choose_window(
         posterior = weigh_memories(
             slopes, covariance, weights, lags, first, jump_length_ang, turning, VIBRATION_FS / frame_interval_fs
         )
-        straight = posterior.bias_ang2 <= MAX_BEND * posterior.std_ang2
+        straight = (posterior.bias_ang2 <= MAX_BEND * posterior.std_ang2) & (starts >= earliest)
         chosen = int(np.argmax(straight)) if straight.any() else len(fits) - 1
         slope, reference = posterior.slope_ang2, fits[chosen].start
     middle = _middle_slope(fits[chosen], lags)

@@ -94,6 +94,8 @@ def plot_isosurface(doc: MechanismDoc, temperature_k: float, level_per_ang3: flo
     axes.voxels(x, y, z, inside, facecolors="#56b4e9", alpha=0.28, edgecolor="none", shade=True)
     for corner_a, corner_b in _edges():
         axes.plot(*np.array([corner_a @ lattice, corner_b @ lattice]).T, color=FAINT, linewidth=0.7)
+    for name, vector in zip("abc", lattice, strict=True):
+        axes.text(*(1.08 * vector), f"${name}$")
     for site in one.sites:
         axes.scatter(
             *(np.array(site.fractional) @ lattice), color=label_colour(one, site.label), s=42, edgecolors=INK, zorder=9

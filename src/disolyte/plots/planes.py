@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from disolyte.diffusion.gates import Verdict
-from disolyte.diffusion.schema import TransportDoc
+from disolyte.diffusion.schema import DiffusionDoc, TransportDoc
 from disolyte.errors import InputError
 from disolyte.plots.style import PAGE_IN, new_figure, note_caveats, pretty_formula, styled
 
@@ -39,11 +39,10 @@ def plot_planar_table(doc: TransportDoc, planes: Sequence[tuple[int, int, int]] 
         scale = 1e6
         values = [run.plane(hkl) for hkl in planes]
         axes = run.principal_axes
-        error = run.diffusivity_relative_error * run.slope_diffusivity_cm2_per_s
         rows.append(
             [
                 f"{run.temperature_k:.0f}",
-                _with_error(scale * run.slope_diffusivity_cm2_per_s, scale * error),
+                _diffusivity(run, scale),
                 *(_with_error(scale * value, scale * std) for value, std in values),
                 *(
                     f"{_with_error(scale * axes.values_cm2_per_s[k], scale * axes.stds_cm2_per_s[k])}\n"
@@ -72,6 +71,14 @@ def plot_planar_table(doc: TransportDoc, planes: Sequence[tuple[int, int, int]] 
     )
     note_caveats(figure, doc.caveats)
     return figure
+
+
+def _diffusivity(run: DiffusionDoc, scale: float) -> str:
+    """D with its error, or the limit it lies below."""
+    if run.verdict is Verdict.UPPER_LIMIT:
+        return f"< {scale * run.diffusivity_cm2_per_s:.2g}"
+    error = run.diffusivity_relative_error * run.slope_diffusivity_cm2_per_s
+    return _with_error(scale * run.slope_diffusivity_cm2_per_s, scale * error)
 
 
 def _with_error(value: float, std: float) -> str:
