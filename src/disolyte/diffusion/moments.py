@@ -121,7 +121,7 @@ def collect_moments(runs: Sequence[Trajectory], frame_interval_fs: float, jump_l
             components.append(msd_components(series, lags))
             fourth.append(fourth_moment(series, coarse) * len(series))
             jumps.append(site_changes(series, segment, jump_length_ang).n_jumps)
-            turns.append(site_changes(series, turn_segment, jump_length_ang).turning)
+            turns.append(site_changes(series, turn_segment, jump_length_ang))
             # A copy, for a view would keep every chunk in memory.
             coarse_series.append(series[..., ::together].copy())
             total += collective_series([series])
@@ -181,10 +181,13 @@ def site_changes(series_ang: NDArray[np.float64], segment: int, jump_length_ang:
     return SiteChanges(jumps, Turning(mean, len(turns), float(jumps.mean()) / n_frames))
 
 
-def _pooled(turns: Sequence[Turning]) -> Turning:
-    n_turns = sum(one.n_turns for one in turns)
-    mean = sum(one.mean_cosine * one.n_turns for one in turns) / max(n_turns, 1)
-    return Turning(mean, n_turns, float(np.mean([one.rate_per_frame for one in turns])))
+def _pooled(changes: Sequence[SiteChanges]) -> Turning:
+    n_turns = sum(one.turning.n_turns for one in changes)
+    mean = sum(one.turning.mean_cosine * one.turning.n_turns for one in changes) / max(n_turns, 1)
+    rate = sum(one.turning.rate_per_frame * len(one.n_jumps) for one in changes) / sum(
+        len(one.n_jumps) for one in changes
+    )
+    return Turning(mean, n_turns, rate)
 
 
 def sum_squared_correlations(steps_ang: NDArray[np.float64]) -> float:
