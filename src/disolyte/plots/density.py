@@ -95,7 +95,7 @@ def plot_isosurface(doc: MechanismDoc, temperature_k: float, level_per_ang3: flo
     for corner_a, corner_b in _edges():
         axes.plot(*np.array([corner_a @ lattice, corner_b @ lattice]).T, color=FAINT, linewidth=0.7)
     for name, vector in zip("abc", lattice, strict=True):
-        axes.text(*(1.08 * vector), f"${name}$")
+        axes.text(*(1.08 * vector), f"${name}$", zorder=10)
     for site in one.sites:
         axes.scatter(
             *(np.array(site.fractional) @ lattice), color=label_colour(one, site.label), s=42, edgecolors=INK, zorder=9
