@@ -82,7 +82,7 @@ def test_arguments(good, analyse, arguments, message):
 
 def test_frames_of_unequal_size(analyse):
     with pytest.raises(TransportError, match="shape"):
-        analyse(np.array([[[1.0, 2.0]]]).tolist() + [[[1.0, 2.0, 3.0]]], ["Li"])
+        analyse([[[[1.0, 2.0, 0.0]], [[1.0, 2.0]]]], ["Li"])
 
 
 def test_no_runs(analyse):
