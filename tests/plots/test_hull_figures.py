@@ -13,8 +13,8 @@ LINE = {"Li3InCl6": -30.0, "Li3InBr1.5Cl4.5": -29.1, "Li3InBr3Cl3": -27.94, "Li3
 PLANE = {**LINE, "Li3YBr6": -28.0, "Li3In0.5Y0.5Br6": -27.05, "Li3In0.5Y0.5Br4.5Cl1.5": -27.9}
 
 
-def selection(energies, end_members, caveats=(CAVEAT,)):
-    system = get_system("liybc")
+def selection(energies, end_members, caveats=(CAVEAT,), system_key="liybc"):
+    system = get_system(system_key)
     phases = [Phase(name, Composition(name).get_el_amt_dict(), energy) for name, energy in energies.items()]
     hull = mixing_hull(phases, end_members)
     structure = Structure(Lattice.cubic(3), ["Li"], [[0, 0, 0]])
@@ -76,11 +76,32 @@ def test_mixing_line(line):
     assert axes.get_ylabel() == "Formation energy $E_f$ (meV/atom)"
     curves = {curve.get_label(): curve.get_xydata() for curve in axes.get_lines()}
     # By hand: -100 meV per formula unit of 10 atoms at a quarter, on the hull; +60 meV at a half.
-    assert curves["hull"] == pytest.approx(np.array([[0, 0], [0.25, -10], [1, 0]]), abs=1e-9)
+    assert curves["hull"] == pytest.approx(np.array([[0, 0], [0.25, -10], [0.5, -20 / 3], [1, 0]]), abs=1e-9)
     assert curves["lowest, above the hull"] == pytest.approx(np.array([[0.5, 6.0]]), abs=1e-9)
     (cloud,) = axes.collections
     assert sorted(cloud.get_offsets()[6:9, 1].tolist()) == pytest.approx([6.0, 16.0, 26.0])
     assert any(CAVEAT in text for text in texts(figure))
+
+
+def test_hull_bends_per_atom_where_the_atoms_of_a_formula_unit_vary():
+    """By hand: a straight line per formula unit, of 8 atoms at one end and 9 at the other."""
+    energies = {"Li3PS4": 0.0, "Li3.25P0.75Ge0.25S3O": 0.1, "Li3.5P0.5Ge0.5S2O2": -0.85, "Li4GeO4": 0.0}
+    figure = plot_hull(selection(energies, ["Li3PS4", "Li4GeO4"], system_key="lpsgo"))
+    curves = {curve.get_label(): curve.get_xydata() for curve in figure.axes[0].get_lines()}
+    assert curves["hull"] == pytest.approx(np.array([[0, 0], [0.25, -425 / 8.25], [0.5, -100], [1, 0]]), abs=1e-9)
+    assert figure.get_suptitle() == "Hull of by hand"
+
+
+def test_names_of_compositions_stay_on_the_figure():
+    names = [point.formula for point in get_system("lpsgo").points()]
+    shares = np.linspace(0, 1, len(names))
+    energies = dict(zip(names, -4 * shares * (1 - shares), strict=True))
+    figure = plot_hull(selection(energies, ["Li3PS4", "Li4GeO4"], system_key="lpsgo"))
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for axes in figure.axes[0].child_axes for text in axes.get_xticklabels()]
+    assert len(boxes) == len(names)
+    assert max(box.x1 for box in boxes) <= figure.bbox.x1
+    assert max(box.y1 for box in boxes) <= figure.bbox.y1
 
 
 def test_ternary_map(plane):

@@ -19,7 +19,7 @@ AGREEMENT = RankAgreement(
 )
 
 
-def diagram(key, lattice_at):
+def diagram(key, lattice_at, cell_model=None):
     """Phase diagram with the lattice constants ``lattice_at`` gives for coordinates; None for none."""
     states = []
     for point in get_system(key).points():
@@ -32,6 +32,7 @@ def diagram(key, lattice_at):
         ground_states=states,
         agreement=AGREEMENT,
         relaxation=Relaxation.CELL,
+        cell_model=cell_model,
         model_name="by hand",
         model_sha256="0",
         caveats=["made up for a test"],
@@ -53,6 +54,14 @@ def test_monoclinic_plane():
     assert lines["$y$ = 0"].shape == (1, 2)
     along_y = plot_lattice_constants(doc, axis="y")
     assert "$x$ = 1" in {line.get_label() for line in along_y.axes[0].get_lines()}
+
+
+@pytest.mark.parametrize(
+    ("cell_model", "cells"), [("another", "cells relaxed with another"), (None, "cells as built, not relaxed")]
+)
+def test_title_says_where_the_cells_come_from(cell_model, cells):
+    doc = diagram("lpsgo", lambda at: (1.0, 2.0, 3.0, 90, 90, 90, 6.0), cell_model)
+    assert plot_lattice_constants(doc).get_suptitle() == f"Ground states of by hand, {cells}"
 
 
 def test_equal_constants_share_a_panel():

@@ -102,6 +102,9 @@ def test_shares():
         ({"Li": 3, "Y": 1, "Cl": 6}, ENDS, "outside the end members.*-1 of Li3InBr6"),
         ({"Li": 6, "In": 2, "Cl": 12}, ENDS, "holds 2 formula units"),
         ({"Li": 3, "In": 1, "Cl": 6}, [*ENDS, "Li3InBr3Cl3"], "not independent"),
+        ({"Li": 3, "In": 1, "Cl": 6}, ["Li3InCl6", "Foo%"], "end member 'Foo%' is no formula"),
+        ({"Li": 3, "In": 1, "Cl": 6}, ["Li3InCl6", ""], "end member '' is no formula"),
+        ({}, ENDS, "an empty composition holds 0 formula units"),
     ],
 )
 def test_end_members_that_do_not_span(amounts, ends, message):

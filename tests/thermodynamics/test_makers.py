@@ -116,6 +116,15 @@ def test_competing_phases_are_evaluated_with_the_same_model(documents):
     assert documents["relaxed"].competing == []
 
 
+def test_diagram_names_the_model_that_relaxed_the_cells(documents):
+    same, relaxed = documents["same"], documents["relaxed"]
+    assert same.cell_model is None
+    assert relaxed.cell_model == relaxed.model_name == "disolyte-small"
+    # Cells that the ranking relaxed stay so in a diagram that takes energies alone.
+    ranked = documents["selection"].model_copy(update={"relaxation": Relaxation.CELL, "model_name": "another"})
+    assert PhaseDiagramMaker.make.original(PhaseDiagramMaker(), ranked, SMALL).cell_model == "another"
+
+
 def test_lattice_constants_are_the_parent_s(documents):
     """A few steps of relaxation change the lattice by per cents; unrelaxed it is the interpolated parent."""
     system = get_system("liybc")

@@ -25,6 +25,7 @@ from disolyte.plots.style import (
     note_caveats,
     plain_log_ticks,
     pretty_formula,
+    set_title,
     styled,
 )
 from disolyte.thermodynamics.schema import MixingHull, PhaseDiagramDoc, PhaseRow, SelectionDoc
@@ -97,10 +98,10 @@ def plot_formation_energy(doc: SelectionDoc | PhaseDiagramDoc) -> Figure:
                 label=f"lowest, {label}",
                 zorder=4,
             )
-    stable_rows = [row for row in rows if row.is_stable]
+    # Through all compositions: straight per formula unit, the hull bends per atom where their number varies.
     axes.plot(
-        [row.shares[1] for row in stable_rows],
-        [1e3 * row.formation_energy_ev_per_atom for row in stable_rows],
+        [row.shares[1] for row in rows],
+        [1e3 * (row.formation_energy_ev_per_atom - row.e_hull_ev_per_atom) for row in rows],
         color=COLOURS[0],
         label="hull",
         zorder=3,
@@ -110,6 +111,7 @@ def plot_formation_energy(doc: SelectionDoc | PhaseDiagramDoc) -> Figure:
     low, high = axes.get_ylim()
     axes.set_ylim(low, high + 0.28 * (high - low))
     axes.legend(loc="upper center", ncols=2)
+    set_title(figure, f"Hull of {doc.model_name}")
     note_caveats(figure, doc.caveats)
     return figure
 
@@ -140,7 +142,7 @@ def _label_line(axes: Axes, rows: list[PhaseRow], hull: MixingHull) -> None:
     named = rows if len(rows) <= MAX_NAMED else [row for row in rows if row.is_stable]
     upper.set_xticks([row.shares[1] for row in named], [pretty_formula(row.formula) for row in named])
     upper.set_xticks([row.shares[1] for row in rows], minor=True)
-    upper.tick_params(labelsize=6.5, labelrotation=38, length=2)
+    upper.tick_params(labelsize=6.5, labelrotation=55, length=2)
     for text in upper.get_xticklabels():
         text.set_horizontalalignment("left")
         text.set_rotation_mode("anchor")
@@ -191,6 +193,7 @@ def plot_ternary_map(
     if log_scale:
         plain_log_ticks(bar.ax.yaxis)
     _label_triangle(axes, hull)
+    set_title(figure, f"Hull of {doc.model_name}")
     note_caveats(figure, doc.caveats)
     return figure
 

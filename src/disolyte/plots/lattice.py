@@ -77,7 +77,8 @@ def plot_lattice_constants(doc: PhaseDiagramDoc, axis: str | None = None) -> Fig
             empty.legend(handles, labels, loc="center", ncols=2)
         else:
             figure.legend(handles, labels, loc="outside lower center", ncols=min(5, len(labels)))
-    set_title(figure, f"Ground states, {doc.model_name}, relaxed: {doc.relaxation}")
+    cells = f"relaxed with {doc.cell_model}" if doc.cell_model else "as built, not relaxed"
+    set_title(figure, f"Ground states of {doc.model_name}, cells {cells}")
     note_caveats(figure, doc.caveats)
     return figure
 

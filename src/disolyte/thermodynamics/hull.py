@@ -63,7 +63,7 @@ def mixing_shares(amounts: Mapping[str, float], end_members: Sequence[str]) -> N
     >>> mixing_shares({"Li": 3, "In": 1, "Br": 1.5, "Cl": 4.5}, ["Li3InCl6", "Li3InBr6"])
     array([0.75, 0.25])
     """
-    ends = [Composition(formula).get_el_amt_dict() for formula in end_members]
+    ends = [_amounts(formula) for formula in end_members]
     elements = sorted({element for end in [*ends, amounts] for element in end})
     matrix = np.array([[end.get(element, 0.0) for end in ends] for element in elements])
     if np.linalg.matrix_rank(matrix, tol=1e-6) < len(ends):
@@ -192,5 +192,13 @@ def _corner_energies(
     return np.array(energies)
 
 
+def _amounts(end_member: str) -> dict[str, float]:
+    try:
+        return Composition(end_member).get_el_amt_dict()
+    except ValueError as error:
+        raise CompositionError(f"the end member {end_member!r} is no formula: {error}") from error
+
+
 def _name(amounts: Mapping[str, float]) -> str:
-    return "".join(f"{element}{round(amount, 4):g}" for element, amount in amounts.items() if amount)
+    name = "".join(f"{element}{round(amount, 4):g}" for element, amount in amounts.items() if amount)
+    return name or "an empty composition"

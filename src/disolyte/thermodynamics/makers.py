@@ -258,9 +258,16 @@ class PhaseDiagramMaker(Maker):
             ),
             competing=compete(phases, others) if others else [],
             relaxation=self.relaxation.kind,
+            cell_model=self._cell_model(selection, loaded.name),
             model_name=loaded.name,
             model_sha256=loaded.sha256,
         )
+
+    def _cell_model(self, selection: SelectionDoc, model_name: str) -> str | None:
+        """Model that relaxed the cells last, here or in the ranking."""
+        if self.relaxation.kind is Relaxation.CELL:
+            return model_name
+        return selection.model_name if selection.relaxation is Relaxation.CELL else None
 
 
 def _ground_state(entry: Candidate) -> GroundState:

@@ -258,6 +258,9 @@ class PhaseDiagramDoc(StageDoc):
         default_factory=list, description="Stability against other phases, where such were given; one per composition."
     )
     relaxation: Relaxation = Field(description="What was relaxed before the energies were taken.")
+    cell_model: str | None = Field(
+        default=None, description="Model the cells were relaxed with, here or in the ranking; None if they never were."
+    )
     model_name: str = Field(description="Model that gave the energies.")
     model_sha256: str = Field(description="Hash of the model.")
 
