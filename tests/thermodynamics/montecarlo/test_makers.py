@@ -110,7 +110,7 @@ def test_figure(documents):
     assert "R-hat" in figure.get_suptitle()
 
 
-def test_cluster_expansion_fitted_to_a_model_s_energies():
+def test_cluster_expansion_fitted_to_a_model_s_energies(clean_dir):
     pytest.importorskip("icet")
     disordered = halide()
     enumeration = EnumerationMaker.make.original(
@@ -149,7 +149,7 @@ def test_bad_settings_are_refused_before_there_is_a_job():
         ElectrostaticEnergy(permittivity=0)
 
 
-def test_structure_without_named_sublattices():
+def test_structure_without_named_sublattices(clean_dir):
     """A structure without the site property pools sites of equal occupancies."""
     bare = rock_salt()
     bare.remove_site_property("sublattice")
