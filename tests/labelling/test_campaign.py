@@ -1,4 +1,4 @@
-"""A campaign of VASP labels on FireWorks in which a fifth of the calculations fail."""
+"""A campaign of VASP labels on FireWorks in which some of the calculations fail."""
 
 import collections
 import importlib
@@ -19,8 +19,8 @@ def test_campaign_completes_and_lists_every_failure(tmp_path, monkeypatch):
         monkeypatch.setenv(name, "")  # what the campaign sets is taken back
     labels, frames, faulty, jobs, failures, sizes = campaign.run_campaign(
         tmp_path / "campaign",
-        10,
-        faults=["crash", "truncate"],
+        5,
+        faults=["truncate"],
         n_transient=1,
         workers=("cpu", "dft"),
         hang_s=60,
@@ -29,13 +29,13 @@ def test_campaign_completes_and_lists_every_failure(tmp_path, monkeypatch):
     assert failures == []
     assert {job.state for job in jobs} == {"COMPLETED"}
     counts = collections.Counter(job.name for job in jobs)
-    assert counts["SCAN static"] == 10 + 2 + 1, "each failure had its second attempt"
+    assert counts["SCAN static"] == 5 + 1 + 1, "each failure had its second attempt"
     assert {job.category for job in jobs if job.name == "SCAN static"} == {"dft"}
     assert {job.category for job in jobs if job.name != "SCAN static"} == {"cpu"}
 
     expected = {(frames.family[i], frames.md_step[i]): campaign.FAULTS[fault] for i, fault in faulty.items()}
     assert {(item.family, item.md_step): item.kind.value for item in labels.rejections} == expected
-    assert labels.n_labelled == 8
+    assert labels.n_labelled == 4
     energy, force, stress = campaign.largest_deviations(labels)
     assert energy < 1e-7
     assert force < 2e-7
