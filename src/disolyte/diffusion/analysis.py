@@ -115,7 +115,7 @@ def analyse_displacements(
     arrays = displacements_ang if isinstance(displacements_ang, list | tuple) else [displacements_ang]
     if not arrays:
         raise TransportError("no runs were given; give displacements of shape (n_frames, n_atoms, 3)")
-    if isinstance(displacements_ang, list | tuple) and np.ndim(arrays[0]) != 3:
+    if isinstance(displacements_ang, list | tuple) and _n_dimensions(arrays[0]) != 3:
         arrays = [displacements_ang]
     runs = [check_trajectory(array, species, lattice_ang, mobile) for array in arrays]
     moments = collect_moments(runs, frame_interval_fs, trust_gates.jump_length_ang)
@@ -128,6 +128,14 @@ def analyse_displacements(
         frame_interval_fs,
     )
     return _Analysis(runs, moments, ion, trust_gates, seed).result()
+
+
+def _n_dimensions(array: object) -> int:
+    """Depth of an array or of nested lists, which may be of unequal length."""
+    shape = getattr(array, "shape", None)
+    if shape is not None:
+        return len(shape)
+    return 1 + _n_dimensions(array[0]) if isinstance(array, list | tuple) and array else 0
 
 
 def _check_numbers(charge: float, frame_interval_fs: float, temperature_k: float, seed: int) -> None:
