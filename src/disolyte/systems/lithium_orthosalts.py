@@ -64,7 +64,12 @@ def lpsgo() -> DisorderedSystem:
             "Li4GeO4 in Pnma: hypothetical; relaxed with CHGNet 0.3.0 (r2SCAN) from the structure of β-Li3PS4 and "
             "scaled by 1.0067, the mean factor that experiment asks for in the Cmcm phase",
         ],
-        caveats=[_BETA_CAVEAT, "Li4GeO4 in Pnma is hypothetical; its cell and positions are an estimate by CHGNet"],
+        caveats=[
+            _BETA_CAVEAT,
+            "Li4GeO4 in Pnma is hypothetical; its cell and positions are an estimate by CHGNet",
+            "point charges do not prefer PO4 and GeS4, which lie more than 0.1 eV/atom below mixed tetrahedra in "
+            "CHGNet: orderings of low Ewald energy may miss the ground states",
+        ],
     )
 
 
