@@ -58,13 +58,13 @@ def study(key: str, model_name: str, n_relaxed: int = 2) -> tuple[Flow, list, ob
     rank = RankingMaker(foundation=source, n_candidates=n_relaxed, relaxation=PROTOCOL)
     jobs, rankings = [], []
     for point in system.points():
-        disordered = disordered_structure(system, point)
-        holding = find_holding_spaces(disordered, system.supercells, oxidation_states=system.oxidation_states)
+        disordered, charges = disordered_structure(system, point), system.charges_at(point.coordinates)
+        holding = find_holding_spaces(disordered, system.supercells, oxidation_states=charges)
         enumeration = enumerate_maker.make(
             disordered,
             point=point,
             supercells=[system.supercells[index] for index in list(holding)[:2]],
-            oxidation_states=system.oxidation_states,
+            oxidation_states=charges,
             system_key=key,
         )
         ranking = rank.make(enumeration.output)

@@ -115,6 +115,7 @@ def _describe(system: DisorderedSystem, *, rounded: bool) -> dict[str, Any]:
         "constraints": system.constraints,
         "end_members": [point.formula for point in system.end_member_points()],
         "oxidation_states": system.oxidation_states,
+        "ranking_charges": system.ranking_charges,
         "sublattices": list(_describe_sublattices(system)),
         "compositions": [_describe_composition(system, point, deadline, rounded) for point in points],
         "references": system.references,

@@ -76,12 +76,12 @@ class TrainingSetFlowMaker(Maker):
                 check_coverage(maker.foundation, system.elements)
         jobs, rankings = [], []
         for point in system.points():
-            disordered = disordered_structure(system, point)
+            disordered, charges = disordered_structure(system, point), system.charges_at(point.coordinates)
             enumerate_job = self.enumeration_maker.make(
                 disordered,
                 point=point,
-                supercells=self._holding_cells(disordered, system),
-                oxidation_states=system.oxidation_states,
+                supercells=self._holding_cells(disordered, system, charges),
+                oxidation_states=charges,
                 system_key=system.key,
             )
             rank_job = self.ranking_maker.make(enumerate_job.output)
@@ -97,7 +97,9 @@ class TrainingSetFlowMaker(Maker):
         output = {"rankings": rankings, "selection": select.output, "dataset": dataset.output}
         return Flow([*jobs, select, sample, label, dataset], output=output, name=f"{self.name} {system.key}")
 
-    def _holding_cells(self, disordered: Structure, system: DisorderedSystem) -> list[tuple[int, int, int]]:
+    def _holding_cells(
+        self, disordered: Structure, system: DisorderedSystem, charges: dict[str, float]
+    ) -> list[tuple[int, int, int]]:
         """Supercells that can hold a composition; refuses one that none can hold here, and not in a job."""
         maker = self.enumeration_maker
         spaces = find_holding_spaces(
@@ -106,6 +108,6 @@ class TrainingSetFlowMaker(Maker):
             symprec=maker.symprec,
             rounding=maker.rounding,
             pool=maker.pool,
-            oxidation_states=system.oxidation_states,
+            oxidation_states=charges,
         )
         return [system.supercells[index] for index in spaces]

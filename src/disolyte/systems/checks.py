@@ -91,6 +91,29 @@ def check_span(system: DisorderedSystem) -> None:
             ).at("end_members")
 
 
+def check_ranking_charges(system: DisorderedSystem) -> None:
+    """The charges by which orderings are ranked are those of the system's elements, and add up to 0.
+
+    Raises
+    ------
+    OxidationStateError
+        If they do not; it names the composition.
+    """
+    for element in system.ranking_charges:
+        if element not in system.elements:
+            raise OxidationStateError(
+                f"ranking_charges of {system.key!r} names {element}; its elements are {', '.join(system.elements)}"
+            ).at("ranking_charges", element)
+    for point in system.points() if system.ranking_charges else ():
+        charges = system.charges_at(point.coordinates)
+        excess = sum(amount * charges[element] for element, amount in system.amounts(point.coordinates).items())
+        if abs(excess) > system.charge_tolerance_e:
+            raise OxidationStateError(
+                f"the ranking_charges of {system.key!r} leave {excess:+.3g} e on {point.formula}; change them so that "
+                "every composition is neutral"
+            ).at("ranking_charges")
+
+
 def check_supercells(system: DisorderedSystem) -> None:
     """Supercells are of at least one cell in each direction, and of a size that can be worked with.
 

@@ -19,7 +19,9 @@ and one site of each position, or as the path of a CIF, seen from the file:
     grid: {x: [0, 0.5, 1]}
     end_members: [{x: 0}, {x: 1}]
 
-Parents, mobile ion and oxidation states are needed; with these alone it is a system of one composition.
+Parents, mobile ion and oxidation states are needed; with these alone it is a system of one composition. Where isovalent
+species share a sublattice with reasons of their own, ``ranking_charges: {O: -2 - (1 - x) / 2, S: -2 + x / 2}`` tells
+them apart when orderings are ranked.
 """
 
 from __future__ import annotations
@@ -98,6 +100,7 @@ class SystemFields(_FileRecord):
     oxidation_states: dict[str, FiniteFloat]
     parents: list[Parent] = Field(min_length=1, max_length=20)
     occupancies: dict[str, dict[str, Expression]] = Field(default_factory=dict)
+    ranking_charges: dict[str, Expression] = Field(default_factory=dict)
     grid: Grid = Field(default_factory=lambda: [dict[str, float]()])
     constraints: list[str] = Field(default_factory=list)
     end_members: list[dict[str, FiniteFloat]] = Field(default=[{}], min_length=1)
@@ -137,6 +140,7 @@ class LocatedFields(NamedTuple):
         )
         return kept | {
             "key": fields.key or path.stem,
+            "ranking_charges": {element: str(charge) for element, charge in fields.ranking_charges.items()},
             "title": fields.title or fields.key or path.stem,
             "parents": [parent.structure for parent in loaded],
             "occupancies": occupancies,

@@ -55,6 +55,10 @@ def lpsgo() -> DisorderedSystem:
         end_members=[{"x": 0.0}, {"x": 1.0}],
         mobile_ion="Li",
         oxidation_states=dict(_STATES),
+        # With equal charges, all ways to spread O and S over the tetrahedra have one Ewald energy. Oxygen half a charge
+        # below sulphur, their mean kept at -2, goes to phosphorus: PO4 and GeS4 lie more than 0.1 eV/atom below mixed
+        # tetrahedra in CHGNet.
+        ranking_charges={"O": "-2 - (1 - x) / 2", "S": "-2 + x / 2"},
         supercells=[(1, 1, 1), (1, 1, 2)],
         formula_units_per_cell=4,
         references=[
@@ -67,8 +71,6 @@ def lpsgo() -> DisorderedSystem:
         caveats=[
             _BETA_CAVEAT,
             "Li4GeO4 in Pnma is hypothetical; its cell and positions are an estimate by CHGNet",
-            "point charges do not prefer PO4 and GeS4, which lie more than 0.1 eV/atom below mixed tetrahedra in "
-            "CHGNet: orderings of low Ewald energy may miss the ground states",
         ],
     )
 

@@ -40,6 +40,11 @@ class DisorderedSystem(CompositionGrid):
     )
     mobile_ion: str = Field(description="Element whose diffusion is studied, e.g. 'Li'.")
     oxidation_states: dict[str, FiniteFloat] = Field(description="Oxidation state of each element.")
+    ranking_charges: dict[str, str] = Field(
+        default_factory=dict,
+        description="Charges by which orderings are ranked where oxidation states will not do, as expressions "
+        "in the axes, e.g. to tell oxygen from sulphur. Every composition stays neutral.",
+    )
     supercells: list[tuple[int, int, int]] = Field(
         default=[(1, 1, 1)], description="Supercells of the parent in which orderings are sought."
     )
@@ -279,6 +284,23 @@ class DisorderedSystem(CompositionGrid):
             resolved[label] = {element: min(value, 1.0) for element, value in values.items() if value > 1e-9}
         return resolved
 
+    def charges_at(self, coordinates: Mapping[str, float]) -> dict[str, float]:
+        """Charges by which orderings are ranked: ``ranking_charges``, and the oxidation states of all other elements.
+
+        Raises
+        ------
+        CompositionError
+            If an expression cannot be evaluated.
+        """
+        charges = {element: float(state) for element, state in self.oxidation_states.items()}
+        for element, expression in self.ranking_charges.items():
+            try:
+                charges[element] = evaluate(expression, coordinates)
+            except CompositionError as error:
+                error.at("ranking_charges", element)
+                raise
+        return charges
+
     def check(self) -> None:
         """Build every composition once: occupancies, charges, end members.
 
@@ -289,10 +311,11 @@ class DisorderedSystem(CompositionGrid):
         OxidationStateError
             If a composition is charged.
         """
-        from disolyte.systems.checks import check_span
+        from disolyte.systems.checks import check_ranking_charges, check_span
         from disolyte.systems.structures import disordered_structure
 
         check_span(self)
+        check_ranking_charges(self)
         for point in [*self.points(), *self.end_member_points()]:
             disordered_structure(self, point)
 

@@ -47,6 +47,7 @@ def _to_fields(system: DisorderedSystem) -> dict[str, Any]:
         "formula_units_per_cell": system.formula_units_per_cell,
         "parents": [_to_positions(parent) for parent in system.parents],
         "occupancies": system.occupancies,
+        "ranking_charges": system.ranking_charges,
         "grid": _to_axes([{axis: _short(x) for axis, x in values.items()} for values in system.grid]),
         "constraints": system.constraints,
         "end_members": [{axis: _short(value) for axis, value in member.items()} for member in system.end_members],
