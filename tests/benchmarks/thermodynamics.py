@@ -40,7 +40,7 @@ from disolyte.thermodynamics.montecarlo import ElectrostaticEnergy, Schedule
 PER_CELL = 24
 """Orderings of each cell: one half of lowest Ewald energy, the other as unlike as possible."""
 
-PROTOCOL = RelaxationProtocol(kind=Relaxation.CELL, max_force_ev_per_ang=0.1, max_steps=30)
+PROTOCOL = RelaxationProtocol(kind=Relaxation.CELL, max_force_ev_per_ang=0.1, max_steps=60)
 
 
 def energy_source(name: str):

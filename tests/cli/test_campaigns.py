@@ -128,7 +128,7 @@ class TestPlan:
     def test_published_protocol_needs_dft_for_2500_frames(self):
         plan = json.loads(runner.invoke(app, ["plan", "liybc", "--json"]).stdout)["jobs"]
         static = next(jobs for jobs in plan if jobs["role"] == "dft")
-        assert static["n_jobs"] == 84 * 30
+        assert static["n_jobs"] == 2500
         assert static["is_estimate"]
 
     def test_table(self, folder):

@@ -102,6 +102,20 @@ def test_orderings_without_an_energy_are_counted(enumeration):
     assert lowest_phases(ranked.candidates)[0].amounts == {"Li": 3, "Y": 0.5, "In": 0.5, "Br": 6}
 
 
+def test_first_of_the_enumeration_are_kept_besides_the_lowest(enumeration):
+    energies = -np.arange(enumeration.n_orderings, dtype=float)  # the model likes the last ones as they are
+    ranked = rank_orderings(enumeration, Fixed(energies), n_candidates=4, max_atoms=100, n_first=2)
+    origins = [entry.origin for entry in ranked.candidates]
+    assert len(origins) == 4
+    by_place = sorted(
+        ((number, cell) for cell, entry in enumerate(enumeration.cells) for number in range(len(entry.degeneracies))),
+    )
+    assert {(cell, number) for number, cell in by_place[:2]} <= set(origins)
+    assert [entry.energy_ev_per_fu for entry in ranked.candidates] == sorted(
+        entry.energy_ev_per_fu for entry in ranked.candidates
+    )
+
+
 def test_bad_input(enumeration):
     from atomate2.forcefields.jobs import ForceFieldRelaxMaker
 

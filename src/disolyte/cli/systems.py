@@ -15,7 +15,6 @@ from rich.table import Table
 from rich.text import Text
 
 from disolyte.cli.enumeration import parse_charges
-from disolyte.cli.session import readable_errors
 
 if TYPE_CHECKING:
     from disolyte.systems import DisorderedSystem, GridPoint
@@ -76,6 +75,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a system: compositions, cells that hold them, atoms, and exact numbers of orderings."""
+    from disolyte.cli.session import readable_errors
     from disolyte.systems import load_system
 
     with readable_errors():

@@ -44,7 +44,7 @@ class RankedOrderings:
 
 
 def rank_orderings(
-    enumeration: EnumerationDoc, model: EnergyModel, *, n_candidates: int, max_atoms: int
+    enumeration: EnumerationDoc, model: EnergyModel, *, n_candidates: int, max_atoms: int, n_first: int = 0
 ) -> RankedOrderings:
     """Energies of all orderings as they are; the lowest are kept.
 
@@ -58,6 +58,8 @@ def rank_orderings(
         Orderings to keep.
     max_atoms
         Atoms in one pass of the model.
+    n_first
+        How many of those kept are the first of the enumeration, whatever the model says of them as they are.
 
     Raises
     ------
@@ -75,6 +77,7 @@ def rank_orderings(
             f"the enumeration of {enumeration.point.formula} holds no ordering; leave the composition out"
         )
     lowest: list[Candidate] = []
+    first: list[Candidate] = []
     energies: list[float] = []
     for chunk in _unranked(enumeration):
         predicted = model.predict_energies([to_atoms(entry.structure) for entry in chunk], max_atoms=max_atoms)
@@ -82,12 +85,20 @@ def rank_orderings(
         energies += [entry.energy_ev_per_fu for entry in evaluated]
         found = [entry for entry in evaluated if math.isfinite(entry.energy_ev)]
         lowest = sorted([*lowest, *found], key=lambda entry: entry.energy_ev_per_fu)[:n_candidates]
+        first = sorted([*first, *found], key=_place)[:n_first]
     if not lowest:
         raise StructureError(
             f"none of the {len(energies)} orderings of {enumeration.point.formula} has a finite energy with "
             f"{model.name!r}"
         )
-    return RankedOrderings(lowest, np.array(energies))
+    kept = list({entry.origin: entry for entry in [*first, *lowest]}.values())[:n_candidates]
+    return RankedOrderings(sorted(kept, key=lambda entry: entry.energy_ev_per_fu), np.array(energies))
+
+
+def _place(candidate: Candidate) -> tuple[int, int]:
+    """Place in the enumeration: the first of all cells, the second of all cells, and so on."""
+    cell, number = candidate.origin or (0, 0)
+    return number, cell
 
 
 def evaluate_candidates(

@@ -61,8 +61,9 @@ class RankingMaker(Maker):
     n_candidates
         Structures handed on, lowest energy first.
     relaxation
-        What is relaxed. All orderings are ranked as they are; with a relaxation, the lowest ``n_candidates`` are then
-        relaxed and ranked anew.
+        What is relaxed. All orderings are ranked as they are; with a relaxation, ``n_candidates`` are then relaxed and
+        ranked anew: the lowest, and for one half the first of the enumeration, for energies of unrelaxed structures
+        mislead where ions of different size share sites.
     """
 
     name: str = "rank orderings"
@@ -95,9 +96,16 @@ class RankingMaker(Maker):
             If the model does not know an element.
         """
         loaded = load_energy_model(model or self.foundation, device=self.device, dtype=self.dtype)
-        ranked = rank_orderings(enumeration, loaded, n_candidates=self.n_candidates, max_atoms=self.max_atoms)
+        relaxes = self.relaxation.kind is not Relaxation.STATIC
+        ranked = rank_orderings(
+            enumeration,
+            loaded,
+            n_candidates=self.n_candidates,
+            max_atoms=self.max_atoms,
+            n_first=self.n_candidates // 2 if relaxes else 0,
+        )
         candidates = ranked.candidates
-        if self.relaxation.kind is not Relaxation.STATIC:
+        if relaxes:
             relaxed = evaluate_candidates(candidates, loaded, self.relaxation, max_atoms=self.max_atoms)
             candidates = sorted(relaxed, key=lambda entry: entry.energy_ev_per_fu)
         return RankedEnergiesDoc(
