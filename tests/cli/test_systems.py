@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -11,20 +12,7 @@ from disolyte.systems import available_systems
 
 runner = CliRunner()
 
-SALT = """\
-mobile_ion: Na
-oxidation_states: {Na: 1, K: 1, Cl: -1}
-parents:
-- space_group: Fm-3m
-  lattice: [6, 6, 6, 90, 90, 90]
-  sites:
-  - {sublattice: A, element: Na, position: [0, 0, 0]}
-  - {sublattice: B, element: Cl, position: [0.5, 0.5, 0.5]}
-occupancies:
-  A: {Na: 1 - x, K: x}
-grid: {x: [0, 0.25, 0.5, 1]}
-end_members: [{x: 0}, {x: 1}]
-"""
+SALT = (Path(__file__).parents[1] / "data" / "salt.yaml").read_text(encoding="utf-8")
 
 
 @pytest.fixture(autouse=True)

@@ -84,7 +84,8 @@ def test_unfit_input(columns):
         fit_arrhenius(*columns)
 
 
-def test_extrapolation_needs_a_temperature():
+@pytest.mark.parametrize("temperature_k", [0.0, -300.0, float("nan"), None, "300", [300.0]])
+def test_extrapolation_needs_a_temperature(temperature_k):
     fit = fit_arrhenius([800, 1000], line([800, 1000]), [0.1, 0.1])
     with pytest.raises(TransportError, match="above 0 K"):
-        fit.extrapolate(0.0)
+        fit.extrapolate(temperature_k)

@@ -8,7 +8,7 @@ from disolyte.blobs import Blob
 from disolyte.diffusion import LengthRule, MDSchedule, MobileIon, TrustGates
 from disolyte.diffusion.schedule import find_mobile_ion
 from disolyte.diffusion.schema import DiffusionMDDoc, RunFrames, RunRecord, TransportDoc
-from disolyte.diffusion.simulation import build_supercell, check_request
+from disolyte.diffusion.simulation import build_supercell, check_request, identify_mobile
 from disolyte.diffusion.summary import TableTemperatures, summarise_transport
 from disolyte.dynamics.watchdog import Reason, Verdict
 from disolyte.errors import StructureError, TransportError
@@ -251,16 +251,21 @@ def test_requests_are_checked_before_anything_runs(change, message):
         "schedule": MDSchedule(),
         "mobile": None,
     }
-    assert check_request(**request) == MobileIon(element="Li")
+
+    def check(structure, mobile, **others):
+        check_request(mobile=mobile, **others)
+        return identify_mobile(structure, mobile)
+
+    assert check(**request) == MobileIon(element="Li")
     with pytest.raises(TransportError, match=message):
-        check_request(**(request | change))
+        check(**(request | change))
 
 
 def test_disordered_structures_are_refused():
     half = LICL.copy()
     half.replace_species({"Li+": {"Li+": 0.5}})
     with pytest.raises(StructureError, match="partial"):
-        check_request(half, (800.0,), (1, 1, 1), MDSchedule(), None)
+        identify_mobile(half, None)
 
 
 def test_supercell_keeps_the_order_of_atoms():

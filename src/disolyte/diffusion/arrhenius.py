@@ -72,8 +72,10 @@ class ArrheniusFit:
         TransportError
             If the temperature is not positive.
         """
-        if not (np.isfinite(temperature_k) and temperature_k > 0):
-            raise TransportError(f"temperature_k must be above 0 K, not {temperature_k}")
+        if not (
+            isinstance(temperature_k, int | float | np.number) and np.isfinite(temperature_k) and temperature_k > 0
+        ):
+            raise TransportError(f"temperature_k must be a number above 0 K, not {temperature_k!r}")
         gradient = np.array([1.0, -1.0 / (BOLTZMANN_EV_PER_K * temperature_k)])
         value = float(np.log(self.prefactor_cm2_per_s) + gradient[1] * self.activation_energy_ev)
         reach = 1.96 * float(np.sqrt(max(gradient @ self.covariance @ gradient, 0.0)))

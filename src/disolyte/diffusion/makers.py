@@ -17,7 +17,7 @@ from disolyte.diffusion.lengthening import run_to_target
 from disolyte.diffusion.pathways import describe_mechanism
 from disolyte.diffusion.schedule import MDSchedule, MobileIon
 from disolyte.diffusion.schema import DiffusionMDDoc, MechanismDoc, TransportDoc
-from disolyte.diffusion.simulation import build_supercell, check_request, collect_run, meets_target
+from disolyte.diffusion.simulation import build_supercell, check_request, collect_run, identify_mobile, meets_target
 from disolyte.diffusion.summary import TableTemperatures, summarise_transport
 from disolyte.dynamics import Engine, MDProtocol, MDRun, Watchdog, run_md
 from disolyte.models import ModelSource, load_model
@@ -105,7 +105,8 @@ class DiffusionMDMaker(Maker):
         DynamicsError
             If a run cannot start.
         """
-        mobile = check_request(structure, temperatures_k, supercell, schedule, mobile)
+        check_request(temperatures_k, supercell, schedule, mobile)
+        mobile = identify_mobile(structure, mobile)
         cell, atoms = build_supercell(structure, supercell)
         formula = point.formula if point is not None else cell.composition.reduced_formula
         loaded = load_model(self.foundation if model is None else model, device=self.device, dtype=self.dtype)
@@ -287,8 +288,9 @@ class DiffusionMaker(Maker):
         StructureError
             If the structure is disordered.
         """
-        known = structure if isinstance(structure, Structure) else None
-        check_request(known, self.temperatures_k, self.supercell, self.schedule, self.mobile)
+        check_request(self.temperatures_k, self.supercell, self.schedule, self.mobile)
+        if isinstance(structure, Structure):
+            identify_mobile(structure, self.mobile)
         md = self.md_maker.make(
             structure,
             temperatures_k=self.temperatures_k,

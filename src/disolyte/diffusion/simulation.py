@@ -19,35 +19,16 @@ from disolyte.diffusion.schema import RunFrames, RunRecord
 from disolyte.errors import StructureError, TransportError
 
 
-def check_request(
-    structure: Structure | None,
-    temperatures_k: Sequence[float],
-    supercell: Sequence[int],
-    schedule: MDSchedule,
-    mobile: MobileIon | None,
-) -> MobileIon:
-    """Check what can be checked before anything runs, and name the mobile ion.
-
-    Parameters
-    ----------
-    structure
-        Structure; None if it is not known yet, then the returned ion is only a placeholder if ``mobile`` is None too.
-    temperatures_k, supercell, schedule, mobile
-        As given to :class:`~disolyte.diffusion.makers.DiffusionMaker`.
+def identify_mobile(structure: Structure, mobile: MobileIon | None) -> MobileIon:
+    """Mobile ion of an ordered structure: the given one once it is found in it, else the usual one.
 
     Raises
     ------
     TransportError
-        For temperatures that are not positive or repeated, a bad supercell, runs too short for a single diffusivity, a
-        neutral mobile ion, or one that is not in the structure.
+        If the ion is not in the structure, or none is given and none of the usual ones is.
     StructureError
         If the structure is disordered.
     """
-    _check_plan(temperatures_k, supercell, schedule)
-    if mobile is not None and mobile.charge == 0:
-        raise TransportError(f"the mobile ion {mobile.element} has charge 0 and carries no current; give its charge")
-    if structure is None:
-        return mobile or MobileIon(element="Li")
     if not structure.is_ordered:
         raise StructureError(
             f"{structure.composition.formula} has partial occupancies; MD needs an ordering, such as EnumerationMaker "
@@ -61,8 +42,24 @@ def check_request(
     return mobile
 
 
-def _check_plan(temperatures_k: Sequence[float], supercell: Sequence[int], schedule: MDSchedule) -> None:
-    """Refuse temperatures, supercells and lengths that lead nowhere."""
+def check_request(
+    temperatures_k: Sequence[float], supercell: Sequence[int], schedule: MDSchedule, mobile: MobileIon | None
+) -> None:
+    """Check what can be checked before a structure is known.
+
+    Parameters
+    ----------
+    temperatures_k, supercell, schedule, mobile
+        As given to :class:`~disolyte.diffusion.makers.DiffusionMaker`.
+
+    Raises
+    ------
+    TransportError
+        For temperatures that are not positive or repeated, a bad supercell, runs too short for a single diffusivity, or
+        a neutral mobile ion.
+    """
+    if mobile is not None and mobile.charge == 0:
+        raise TransportError(f"the mobile ion {mobile.element} has charge 0 and carries no current; give its charge")
     if not temperatures_k or any(not np.isfinite(t) or t <= 0 for t in temperatures_k):
         raise TransportError(f"temperatures_k must be one or more temperatures above 0 K, not {list(temperatures_k)}")
     if len(set(temperatures_k)) < len(temperatures_k):

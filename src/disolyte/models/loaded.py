@@ -139,7 +139,7 @@ class LoadedModel:
         return Predictions(energies, forces, stresses)
 
     def predict_energies(self, structures: Sequence[Atoms], max_atoms: int = 512) -> NDArray[np.float64]:
-        """Energies alone of many structures, in a third of the time that forces and stresses take with them.
+        """Energies alone of many structures, in a fraction of the time that forces and stresses take with them.
 
         Parameters
         ----------
