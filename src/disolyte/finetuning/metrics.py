@@ -11,7 +11,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from disolyte.blobs import Blob
-from disolyte.models.loaded import LoadedModel
+from disolyte.models.loaded import LoadedModel, Predictions
 from disolyte.models.schema import HeadErrors, ParityData, QuantityErrors
 
 
@@ -57,7 +57,13 @@ def compare(
     batch_size
         Frames in one pass.
     """
-    predictions = model.predict(frames, batch_size=batch_size)
+    return pair_with_labels(model.predict(frames, batch_size=batch_size), frames, e0_shifts_ev=e0_shifts_ev)
+
+
+def pair_with_labels(
+    predictions: Predictions, frames: Sequence[Atoms], *, e0_shifts_ev: dict[str, float] | None = None
+) -> Parity:
+    """Put predictions beside the labels of ``frames``; see :func:`compare`."""
     sizes = np.array([len(atoms) for atoms in frames])
     shifts = e0_shifts_ev or {}
     shift = np.array([sum(shifts.get(symbol, 0.0) for symbol in atoms.get_chemical_symbols()) for atoms in frames])
