@@ -29,6 +29,7 @@ _HOMES: Final = {
     "disolyte.labelling.vasp": ("ScanDoubleStaticMaker", "ScanStaticMaker"),
     "disolyte.labelling.schema": ("AimdDoc", "DatasetDoc", "LabelDoc"),
     "disolyte.finetuning.makers": ("FinetuneMaker",),
+    "disolyte.finetuning.learning_curve.schema": ("LearningCurveDoc",),
     "disolyte.diffusion": ("analyse_displacements", "fit_arrhenius"),
     "disolyte.diffusion.makers": ("DiffusionMaker", "MechanismMaker"),
     "disolyte.diffusion.schema": ("DiffusionDoc", "MechanismDoc", "TransportDoc"),

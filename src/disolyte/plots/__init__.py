@@ -8,6 +8,7 @@ from disolyte.plots.density import plot_density, plot_isosurface
 from disolyte.plots.hopping import plot_jump_network, plot_rdf
 from disolyte.plots.hull import plot_formation_energy, plot_hull, plot_ternary_map
 from disolyte.plots.lattice import plot_lattice_constants
+from disolyte.plots.learning import plot_learning_curve
 from disolyte.plots.monte_carlo import plot_monte_carlo
 from disolyte.plots.planes import plot_planar_table
 from disolyte.plots.style import pretty_formula
@@ -23,6 +24,7 @@ __all__ = [
     "plot_isosurface",
     "plot_jump_network",
     "plot_lattice_constants",
+    "plot_learning_curve",
     "plot_monte_carlo",
     "plot_msd",
     "plot_parity",
