@@ -1,0 +1,246 @@
+"""Jobs and flow that train a committee, judge it, and let it choose frames."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import ClassVar, Final
+
+from jobflow import Flow, Job, JobConfig, Maker, OnMissing, job
+
+from disolyte.blobs import PAYLOAD_KEY, Blob
+from disolyte.errors import FinetuningError, InputError
+from disolyte.finetuning.committee.assessment import assess_committee, check_members
+from disolyte.finetuning.committee.predictor import Committee
+from disolyte.finetuning.committee.schema import CommitteeDoc, UncertainFramesDoc
+from disolyte.finetuning.committee.selection import (
+    UncertainFrameChoice,
+    UncertainQuantity,
+    find_candidates,
+    select_uncertain,
+    typical_distance,
+)
+from disolyte.finetuning.makers import FinetuneMaker
+from disolyte.labelling.schema import DatasetDoc
+from disolyte.models.descriptors import describe_structures
+from disolyte.models.loading import load_model
+from disolyte.models.schema import ModelDoc, ModelIdentity
+from disolyte.sampling.schema import FrameBatch, SampleDoc
+from disolyte.workers.records import describe_job
+from disolyte.workers.roles import Role
+
+_SURVIVES_FAILURES: Final = JobConfig(on_missing_references=OnMissing.NONE)
+
+
+@dataclass
+class CommitteeMaker(Maker):
+    """Judge a committee of models: how far they are apart on the test frames, and what that says of their errors.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    min_members
+        Members that must have been trained; the job fails below.
+    device
+        torch device.
+    dtype
+        Precision to predict in, "float32" or "float64".
+    """
+
+    name: str = "assess committee"
+    min_members: int = 2
+    device: str = "cpu"
+    dtype: str = "float64"
+    role: ClassVar[Role] = Role.GPU
+
+    def __post_init__(self) -> None:
+        """Refuse a number that makes no committee, before any job exists."""
+        if self.min_members < 2:
+            raise InputError(f"min_members={self.min_members}: a committee has at least 2 members")
+
+    @job(data=[PAYLOAD_KEY], output_schema=CommitteeDoc, config=_SURVIVES_FAILURES)
+    def make(self, members: list[ModelDoc | None], dataset: DatasetDoc) -> CommitteeDoc:
+        """Judge ``members`` on the validation and test frames of ``dataset``.
+
+        Parameters
+        ----------
+        members
+            Models that differ by their seeds; None where training failed.
+        dataset
+            The dataset that they were trained on.
+
+        Raises
+        ------
+        FinetuningError
+            If too few members were trained.
+        InputError
+            If members were trained on other data or for other elements, or are the same.
+        """
+        found = [member for member in members if member is not None]
+        n_failed = len(members) - len(found)
+        if n_failed and len(found) < self.min_members:
+            raise FinetuningError(
+                f"{n_failed} of {len(members)} members were not trained, {self.min_members} are needed: see the "
+                "tracebacks of their jobs, and run them again"
+            )
+        check_members(found, dataset.dataset_sha256)
+        committee = Committee([load_model(member, device=self.device, dtype=self.dtype) for member in found])
+        result = assess_committee(found, committee.models, dataset.to_atoms("valid"), dataset.to_atoms("test"))
+        caveats = [f"{n_failed} of {len(members)} members of the committee were not trained"] if n_failed else []
+        return CommitteeDoc(
+            **describe_job([dataset, *found], caveats=caveats),
+            **vars(result),
+            n_failed=n_failed,
+            elements=list(committee.elements),
+            foundation=found[0].foundation,
+            dataset_sha256=dataset.dataset_sha256,
+            label_method=dataset.label_method,
+            is_surrogate=dataset.is_surrogate,
+        )
+
+
+@dataclass
+class CommitteeFlowMaker(Maker):
+    """Fine-tune several models that differ by their seeds, and judge them as a committee.
+
+    The seeds decide on the order of the training frames and on the replay frames. Members that start from one
+    foundation are alike in what they took from it, so that their spread alone is too small; the scale that is fitted on
+    the validation frames makes up for it.
+
+    Parameters
+    ----------
+    name
+        Name of the flow.
+    finetune_maker
+        Trains a member; the first has its seed, each next one a seed one higher.
+    committee_maker
+        Judges them.
+    n_members
+        Number of members.
+    """
+
+    name: str = "committee"
+    finetune_maker: FinetuneMaker = field(default_factory=FinetuneMaker)
+    committee_maker: CommitteeMaker = field(default_factory=CommitteeMaker)
+    n_members: int = 4
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no committee, before any job exists."""
+        if self.n_members < self.committee_maker.min_members:
+            raise InputError(
+                f"n_members={self.n_members} is less than the {self.committee_maker.min_members} that are needed; "
+                "give at least 2, better 4"
+            )
+
+    def make(self, dataset: DatasetDoc, model: ModelDoc | None = None) -> Flow:
+        """Make the flow.
+
+        Parameters
+        ----------
+        dataset
+            Labelled frames, split.
+        model
+            Model to start from instead of the foundation of ``finetune_maker``.
+
+        Returns
+        -------
+        Flow
+            Its output holds references to the ``members`` (list of ModelDoc) and the ``committee`` (CommitteeDoc).
+        """
+        jobs: list[Job] = []
+        for number in range(self.n_members):
+            member = replace(self.finetune_maker, seed=self.finetune_maker.seed + number)
+            jobs.append(member.make(dataset, model))
+            jobs[-1].append_name(f" {number + 1}/{self.n_members}", dynamic=False)
+        members = [member_job.output for member_job in jobs]
+        assess = self.committee_maker.make(members, dataset)
+        output = {"members": members, "committee": assess.output}
+        return Flow([*jobs, assess], output=output, name=self.name)
+
+
+@dataclass
+class UncertainFramesMaker(Maker):
+    """Let a committee choose the frames of a pool that are to be labelled next.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    choice
+        How many frames are taken, and by what.
+    device
+        torch device.
+    dtype
+        Precision to predict in, "float32" or "float64".
+    batch_size
+        Frames in one pass.
+    """
+
+    name: str = "choose uncertain frames"
+    choice: UncertainFrameChoice = field(default_factory=UncertainFrameChoice)
+    device: str = "cpu"
+    dtype: str = "float32"
+    batch_size: int = 32
+    role: ClassVar[Role] = Role.GPU
+
+    @job(data=[PAYLOAD_KEY], output_schema=UncertainFramesDoc)
+    def make(
+        self, committee: CommitteeDoc, members: list[ModelDoc], pool: SampleDoc | FrameBatch | list[SampleDoc]
+    ) -> UncertainFramesDoc:
+        """Rank the frames of ``pool`` and choose from them.
+
+        ``output.frames`` is what a :class:`~disolyte.labelling.makers.LabelMaker` takes.
+
+        Parameters
+        ----------
+        committee
+            The committee, with its scales.
+        members
+            Models that its members are among.
+        pool
+            Unlabelled frames.
+
+        Raises
+        ------
+        InputError
+            If the pool is empty, no frame lies within the limits, or a member is missing.
+        ModelCoverageError
+            If the members were not made for an element.
+        """
+        samples = [item for item in (pool if isinstance(pool, list) else [pool]) if isinstance(item, SampleDoc)]
+        batch = pool if isinstance(pool, FrameBatch) else FrameBatch.concatenate([item.frames for item in samples])
+        if not len(batch):
+            raise InputError("the pool holds no frames; look at the verdicts of the MD runs that should have made them")
+        predictor = Committee.load(committee, members, device=self.device, dtype=self.dtype)
+        frames = batch.to_atoms()
+        predictions = predictor.predict(frames, batch_size=self.batch_size)
+        forces, energies = predictions.frame_force_spreads_ev_per_ang, predictions.energy_spreads_ev_per_atom
+        candidates = find_candidates(forces, self.choice)
+        ranked = {
+            UncertainQuantity.FORCES: forces,
+            UncertainQuantity.LARGEST_FORCE: predictions.largest_force_spreads_ev_per_ang,
+            UncertainQuantity.ENERGY: energies,
+        }
+        descriptors = describe_structures(predictor.models[0], frames, batch_size=self.batch_size)
+        chosen = select_uncertain(
+            ranked[self.choice.quantity],
+            descriptors,
+            candidates,
+            n_frames=self.choice.n_frames,
+            duplicate_distance=self.choice.duplicate_fraction * typical_distance(descriptors, batch.family),
+        )
+        n_certain = int((forces < self.choice.min_force_spread_ev_per_ang).sum())
+        return UncertainFramesDoc(
+            **describe_job([committee, *samples]),
+            frames=batch.take(chosen.indices),
+            indices=chosen.indices,
+            force_spreads_ev_per_ang=forces[chosen.indices].tolist(),
+            energy_spreads_ev_per_atom=energies[chosen.indices].tolist(),
+            pool_force_spreads_ev_per_ang=Blob.from_array(forces),
+            pool_energy_spreads_ev_per_atom=Blob.from_array(energies),
+            n_pool=len(batch),
+            n_certain=n_certain,
+            n_broken=len(batch) - len(candidates) - n_certain,
+            n_duplicates=chosen.n_duplicates,
+            committee=[ModelIdentity(name=member.name, sha256=member.sha256) for member in committee.members],
+        )
