@@ -79,7 +79,6 @@ def diagnose(folder: Path | None) -> Iterator[Finding]:
         lambda: _package("mace-torch", "mace", "mace", "fine-tuning and MD"),
         lambda: _package("chgnet", "chgnet", "surrogate", "surrogate labels"),
         lambda: _package("torch-sim-atomistic", "torch_sim", "torchsim", "batched MD on a GPU"),
-        lambda: _package("gemdat", "gemdat", "paths", "sites and paths"),
         lambda: _package("gpaw", "gpaw", "gpaw", "SCAN labels without VASP"),
         _models,
         _vasp,

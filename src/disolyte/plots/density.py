@@ -6,9 +6,10 @@ from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LightSource, LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from mpl_toolkits.mplot3d.art3d import Poly3DCollection
 from numpy.typing import NDArray
 
 from disolyte.diffusion.density import ISOSURFACE_PER_ANG3
@@ -29,6 +30,8 @@ from disolyte.plots.style import (
 
 _VIEWS: Final = ((0, 1, 2), (1, 0, 2), (2, 0, 1))
 """Axis that is looked along, axis to the right, axis upwards."""
+_AXIS_NAMES: Final = ((0.5, -0.1, -0.06), (1.1, 0.5, -0.06), (-0.06, -0.06, 0.5))
+"""Where the names of the axes stand beside the isosurface, fractional: at edges of the outline."""
 
 
 @styled
@@ -70,6 +73,8 @@ def plot_density(doc: MechanismDoc, temperature_k: float) -> Figure:
 def plot_isosurface(doc: MechanismDoc, temperature_k: float, level_per_ang3: float = ISOSURFACE_PER_ANG3) -> Figure:
     """Isosurface of the density in the cell, with the sites.
 
+    The surface is laid through the corners of the grid, each the mean of the eight voxels that meet there.
+
     Parameters
     ----------
     doc
@@ -85,17 +90,20 @@ def plot_isosurface(doc: MechanismDoc, temperature_k: float, level_per_ang3: flo
         If the document does not hold the temperature.
     """
     one = at_temperature(doc, temperature_k)
-    inside = one.density.to_array() >= level_per_ang3
+    density = one.density.to_array().astype(float)
     lattice = np.array(one.lattice_ang)
     figure = new_figure(PAGE_IN * 0.6, 4.4)
-    axes: Any = figure.add_subplot(projection="3d")
-    corners = np.stack(np.meshgrid(*(np.linspace(0, 1, n + 1) for n in inside.shape), indexing="ij"), axis=-1)
-    x, y, z = np.moveaxis(corners @ lattice, -1, 0)
-    axes.voxels(x, y, z, inside, facecolors="#56b4e9", alpha=0.28, edgecolor="none", shade=True)
+    axes: Any = figure.add_subplot(projection="3d", computed_zorder=False)
     for corner_a, corner_b in _edges():
         axes.plot(*np.array([corner_a @ lattice, corner_b @ lattice]).T, color=FAINT, linewidth=0.7)
-    for name, vector in zip("abc", lattice, strict=True):
-        axes.text(*(1.08 * vector), f"${name}$", zorder=10)
+    triangles = _surface(density, level_per_ang3) @ lattice
+    if len(triangles):
+        light = LightSource(azdeg=250, altdeg=40)
+        axes.add_collection3d(
+            Poly3DCollection(triangles, facecolors="#56b4e9", linewidths=0, alpha=0.45, shade=True, lightsource=light)
+        )
+    for name, place in zip("abc", _AXIS_NAMES, strict=True):
+        axes.text(*(np.array(place) @ lattice), f"${name}$", zorder=10, ha="center", va="center")
     for site in one.sites:
         axes.scatter(
             *(np.array(site.fractional) @ lattice), color=label_colour(one, site.label), s=42, edgecolors=INK, zorder=9
@@ -103,7 +111,7 @@ def plot_isosurface(doc: MechanismDoc, temperature_k: float, level_per_ang3: flo
     axes.set_box_aspect(np.ptp(np.array([corner @ lattice for edge in _edges() for corner in edge]), axis=0))
     axes.set_axis_off()
     axes.view_init(elev=12, azim=-70)
-    share = f"{inside.mean():.0%} of the volume"
+    share = f"{(density >= level_per_ang3).mean():.0%} of the volume"
     figure.suptitle(
         f"{doc.mobile.element} in {pretty_formula(doc.formula)}, {temperature_k:.0f} K: "
         f"{level_per_ang3:.0e} Å$^{{-3}}$, {share}",
@@ -112,6 +120,19 @@ def plot_isosurface(doc: MechanismDoc, temperature_k: float, level_per_ang3: flo
     axes.legend(handles=_site_handles(one), loc="upper left")
     note_caveats(figure, doc.caveats)
     return figure
+
+
+def _surface(density: NDArray[np.float64], level: float) -> NDArray[np.float64]:
+    """Triangles of the isosurface in fractional coordinates, shape (n_triangles, 3, 3); none if it lies nowhere."""
+    from skimage.measure import marching_cubes
+
+    corners = np.mean([np.roll(density, shift, axis=(0, 1, 2)) for shift in np.ndindex(2, 2, 2)], axis=0)
+    corners = np.pad(corners, [(0, 1)] * 3, mode="wrap")
+    if not corners.min() < level < corners.max():
+        return np.empty((0, 3, 3))
+    vertices, faces, *_ = marching_cubes(corners, level)
+    triangles: NDArray[np.float64] = (vertices / density.shape)[faces]
+    return triangles
 
 
 def at_temperature(doc: MechanismDoc, temperature_k: float) -> TemperatureMechanism:
