@@ -79,7 +79,7 @@ def _msd_of_some(series_ang: NDArray[np.float64], lags: NDArray[np.intp]) -> NDA
 def fourth_moment(
     series_ang: NDArray[np.float64], lags: NDArray[np.intp], max_origins: int = 2000
 ) -> NDArray[np.float64]:
-    """Mean fourth power of the displacement of all ions, ⟨|Δr|⁴⟩, shape (n_lags,), Å⁴."""
+    """Mean fourth power of the displacement of all ions, ⟨Δr⁴⟩, shape (n_lags,), Å⁴."""
     n_frames = series_ang.shape[-1]
     result = np.empty(len(lags))
     for k, lag in enumerate(lags):

@@ -1,0 +1,103 @@
+"""Run the tutorials once, and show them in the site with the outputs of that run.
+
+    python tutorials/_site/tutorials.py            # all of them, two at a time
+    python tutorials/_site/tutorials.py 1 5        # some
+
+A tutorial is a Python script in jupytext's percent format. Each is run in a Jupyter kernel of its own, in an empty
+folder, under a time limit; the notebook with its outputs goes to ``build/tutorials``. Sphinx reads the script through
+:func:`read_tutorial`, which finds that notebook by the hash of the script, so that the site never shows outputs of
+another version, and never runs anything.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from sphinx.util import logging
+
+SOURCES: Final = Path(__file__).parents[1]
+EXECUTED: Final = SOURCES.parent / "build" / "tutorials"
+LIMIT_S: Final = 180.0
+"""No tutorial may take longer than this."""
+
+AT_A_TIME: Final = 2
+FORMAT: Final = {"extension": ".py", "format_name": "percent"}
+WITH_FIGURES: Final = {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
+
+
+def read_tutorial(text: str) -> NotebookNode:
+    """Read a tutorial for Sphinx: the executed notebook of the same source, or the bare script with a warning."""
+    for path in EXECUTED.glob("*.ipynb"):
+        notebook = nbformat.read(path, as_version=4)
+        if notebook.metadata.get("source_sha256") == _sha256(text):
+            return notebook
+    title = next((line for line in text.splitlines() if line.startswith("# # ")), "a tutorial").removeprefix("# # ")
+    logging.getLogger(__name__).warning("%r has not been run: python tutorials/_site/tutorials.py", title, type="run")
+    return _notebook(text)
+
+
+def _notebook(text: str) -> NotebookNode:
+    notebook = jupytext.reads(text, fmt=FORMAT)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
+    return notebook
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.strip().encode()).hexdigest()
+
+
+async def _run(path: Path, places: asyncio.Semaphore, limit_s: float) -> bool:
+    """Run one tutorial and keep its notebook; say how it went."""
+    text = path.read_text(encoding="utf-8")
+    notebook = _notebook(text)
+    async with places:
+        start = time.monotonic()
+        problem = ""
+        with tempfile.TemporaryDirectory(prefix="tutorial-") as folder:
+            client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": folder}})
+            try:
+                await asyncio.wait_for(client.async_execute(env={**os.environ, **WITH_FIGURES}), limit_s)
+            except CellExecutionError as error:
+                problem = str(error)
+            except TimeoutError:
+                problem = f"took longer than {limit_s:.0f} s"
+        took_s = time.monotonic() - start
+    notebook.metadata["source_sha256"] = _sha256(text)
+    (EXECUTED / f"{path.stem}.ipynb").write_text(nbformat.writes(notebook), encoding="utf-8")
+    print(f"{'FAILED' if problem else 'ran'} {path.name} ({took_s:.0f} s)\n{problem}".rstrip(), flush=True)
+    return not problem
+
+
+async def _run_all(paths: list[Path], limit_s: float) -> bool:
+    places = asyncio.Semaphore(AT_A_TIME)
+    return all(await asyncio.gather(*(_run(path, places, limit_s) for path in paths)))
+
+
+def main() -> int:
+    """Run the tutorials named on the command line; 1 if one failed."""
+    parser = argparse.ArgumentParser(description="Run the tutorials, each once, and keep the notebooks.")
+    parser.add_argument("numbers", nargs="*", help="which, by number; all if none is given")
+    parser.add_argument("--limit-s", type=float, default=LIMIT_S, help="time limit of each")
+    arguments = parser.parse_args()
+    paths = sorted(SOURCES.glob("[0-9]*_*.py"))
+    wanted = [path for path in paths if not arguments.numbers or path.name.split("_")[0] in arguments.numbers]
+    EXECUTED.mkdir(parents=True, exist_ok=True)
+    return 0 if asyncio.run(_run_all(wanted, arguments.limit_s)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
