@@ -56,13 +56,10 @@ def make_replay(
             "fine-tuning would silently become naive fine-tuning. Ask for 2 or more, better as many as the dataset has"
         )
     rng = np.random.default_rng(seed)
-    picks = [frames[i] for i in _spread(len(frames), options.n_frames, rng)]
-    copies = [_distorted(atoms, options, rng) for atoms in picks]
-    predictions = model.predict(copies, batch_size=batch_size)
-    for i, atoms in enumerate(copies):
-        atoms.info["REF_energy"] = float(predictions.energies_ev[i])
-        atoms.info["REF_stress"] = predictions.stresses_ev_per_ang3[i]
-        atoms.arrays["REF_forces"] = predictions.forces_ev_per_ang[i]
+    picks = [frames[i] for i in draw_evenly(len(frames), options.n_frames, rng)]
+    copies = [distorted_copy(atoms, rng, rattle_ang=options.rattle_ang, strain=options.strain) for atoms in picks]
+    label_frames(model, copies, batch_size=batch_size)
+    for atoms in copies:
         if not np.isfinite(atoms.arrays["REF_forces"]).all():
             raise FinetuningError(
                 f"the foundation {model.name!r} gives no finite forces for a replay frame; lower rattle_ang"
@@ -71,19 +68,41 @@ def make_replay(
     return ReplayFrames(train=copies[n_valid:], valid=copies[:n_valid])
 
 
-def _spread(n: int, n_picks: int, rng: np.random.Generator) -> list[int]:
+def label_frames(model: LoadedModel, frames: Sequence[Atoms], *, batch_size: int = 16) -> None:
+    """Put the model's energies, forces and stresses on ``frames`` as their labels."""
+    predictions = model.predict(frames, batch_size=batch_size)
+    for i, atoms in enumerate(frames):
+        atoms.info["REF_energy"] = float(predictions.energies_ev[i])
+        atoms.info["REF_stress"] = predictions.stresses_ev_per_ang3[i]
+        atoms.arrays["REF_forces"] = predictions.forces_ev_per_ang[i]
+
+
+def draw_evenly(n: int, n_picks: int, rng: np.random.Generator) -> list[int]:
     """``n_picks`` random indices below ``n``, none used twice before all were used once."""
     rounds = -(-n_picks // n)
     return np.concatenate([rng.permutation(n) for _ in range(rounds)])[:n_picks].tolist()
 
 
-def _distorted(atoms: Atoms, options: ReplayOptions, rng: np.random.Generator) -> Atoms:
+def distorted_copy(atoms: Atoms, rng: np.random.Generator, *, rattle_ang: float, strain: float) -> Atoms:
+    """Strained and rattled copy without labels, whose atoms do not come much closer than they were.
+
+    Parameters
+    ----------
+    atoms
+        Structure to distort.
+    rng
+        Source of randomness.
+    rattle_ang
+        Standard deviation of each Cartesian displacement, Å; less where atoms would overlap.
+    strain
+        Largest component of a random symmetric strain.
+    """
     shortest = _shortest_ang(atoms)
     for attempt in range(_TRIES):
         copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        tensor = rng.uniform(-options.strain, options.strain, (3, 3))
+        tensor = rng.uniform(-strain, strain, (3, 3))
         copy.set_cell(np.array(copy.cell) @ (np.eye(3) + (tensor + tensor.T) / 2), scale_atoms=True)
-        scale = options.rattle_ang * (1 - attempt / _TRIES)
+        scale = rattle_ang * (1 - attempt / _TRIES)
         copy.positions += rng.normal(0.0, scale, copy.positions.shape)
         if _shortest_ang(copy) > _SHORTEST_FRACTION * shortest:
             break
