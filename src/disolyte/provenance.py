@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import Final
+from typing import Final, Protocol
 from uuid import uuid4
 
 from monty.json import MontyEncoder
@@ -79,6 +79,12 @@ class StageDoc(Record):
         return InputRecord(kind=type(self).__name__, uuid=self.uuid, sha256=self.content_sha256())
 
 
-def merge_caveats(documents: Iterable[StageDoc], *more: str) -> list[str]:
+class HasCaveats(Protocol):
+    """Something to be read with caveats."""
+
+    caveats: list[str]
+
+
+def merge_caveats(documents: Iterable[HasCaveats], *more: str) -> list[str]:
     """Union of the caveats of ``documents`` and ``more``, in order, without repetition."""
     return list(dict.fromkeys([*(caveat for document in documents for caveat in document.caveats), *more]))

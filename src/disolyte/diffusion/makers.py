@@ -22,6 +22,7 @@ from disolyte.diffusion.summary import TableTemperatures, summarise_transport
 from disolyte.dynamics import Engine, MDProtocol, MDRun, Watchdog, run_md
 from disolyte.models import ModelSource, load_model
 from disolyte.models.schema import ModelDoc, ModelIdentity
+from disolyte.provenance import StageDoc
 from disolyte.systems.schema import GridPoint
 from disolyte.workers.records import describe_job, take_over
 from disolyte.workers.roles import Role
@@ -72,6 +73,7 @@ class DiffusionMDMaker(Maker):
         point: GridPoint | None = None,
         mobile: MobileIon | None = None,
         prev_dir: str | Path | None = None,
+        origin: StageDoc | None = None,
     ) -> DiffusionMDDoc:
         """Run MD and keep the frames after equilibration.
 
@@ -93,6 +95,8 @@ class DiffusionMDMaker(Maker):
             The mobile ion; found among the usual ones if not given.
         prev_dir
             Folder of a killed job with the same input, whose trajectories are gone on with.
+        origin
+            Document that the structure is from, such as a phase diagram, for the provenance.
 
         Raises
         ------
@@ -120,8 +124,9 @@ class DiffusionMDMaker(Maker):
         runs = run_to_target(
             atoms, protocols, schedule.target, advance, lambda alike: meets_target(alike, cell, mobile, schedule)
         )
+        inputs = [document for document in (origin, model) if document is not None]
         return DiffusionMDDoc(
-            **describe_job([] if model is None else [model], seed=schedule.seed, caveats=loaded.caveats),
+            **describe_job(inputs, seed=schedule.seed, caveats=loaded.caveats),
             point=point,
             formula=formula,
             supercell=cell,
@@ -264,6 +269,7 @@ class DiffusionMaker(Maker):
         point: GridPoint | None = None,
         prev_dir: str | Path | None = None,
         host: Structure | None = None,
+        origin: StageDoc | None = None,
     ) -> Flow:
         """Flow whose output is a :class:`~disolyte.diffusion.schema.TransportDoc`.
 
@@ -280,6 +286,8 @@ class DiffusionMaker(Maker):
         host
             Structure with all positions of the mobile ion, whose Wyckoff positions name the sites; used by
             ``mechanism_maker``.
+        origin
+            Document that the structure is from, or a reference to one, for the provenance.
 
         Raises
         ------
@@ -300,6 +308,7 @@ class DiffusionMaker(Maker):
             point=point,
             mobile=self.mobile,
             prev_dir=prev_dir,
+            origin=origin,
         )
         analysis = self.transport_maker.make(md.output)
         jobs: list[Flow | Job] = [md, analysis]

@@ -76,14 +76,18 @@ class DisorderedElectrolyteFlowMaker(Maker):
         phases = self.phase_diagram_maker.make(
             training_set.output["selection"], finetune.output, rankings=training_set.output["rankings"]
         )
-        # References stand for the structures and the model; only jobs see the documents themselves.
+        # References stand for the documents, which only jobs see.
         model: Any = finetune.output
-        diffusion: dict[str, Flow] = {}
-        for formula in wanted:
-            ground_state: Any = phases.output.ground_states[formulas.index(formula)]
-            diffusion[formula] = self.diffusion_maker.make(
-                ground_state.structure, model=model, point=system.point(formula)
+        diagram: Any = phases.output
+        diffusion = {
+            formula: self.diffusion_maker.make(
+                diagram.ground_states[formulas.index(formula)].structure,
+                model=model,
+                point=system.point(formula),
+                origin=diagram,
             )
+            for formula in wanted
+        }
         output = {
             "dataset": training_set.output["dataset"],
             "selection": training_set.output["selection"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -16,10 +16,9 @@ from disolyte.labelling.label_settings import LabelSettings, task_settings
 from disolyte.labelling.labels import Failure, build_label_doc, merge_label_docs, reject_frame
 from disolyte.labelling.schema import LabelDoc, Rejection, RejectionKind
 from disolyte.labelling.tasks import label_frame
-from disolyte.provenance import InputRecord, StageDoc, merge_caveats
 from disolyte.records import Record
 from disolyte.sampling.schema import FrameBatch, SampleDoc
-from disolyte.workers.records import describe_job
+from disolyte.workers.records import Origin, describe_job
 from disolyte.workers.replacement import replace_current_job
 from disolyte.workers.roles import Role
 
@@ -31,27 +30,6 @@ FETCHES: Final = JobConfig(expose_store=True)
 
 TOLERATES: Final = JobConfig(on_missing_references=OnMissing.NONE, expose_store=True)
 """The same for a job that also goes on where a job before it failed."""
-
-
-class Origin(Record):
-    """Documents that labels rest on but were not given as such."""
-
-    inputs: list[InputRecord] = Field(default_factory=list, description="The documents.")
-    caveats: list[str] = Field(default_factory=list, description="Their caveats.")
-
-    @classmethod
-    def of(cls, documents: Iterable[StageDoc]) -> Origin:
-        """Origin that names ``documents``."""
-        documents = list(documents)
-        return cls(inputs=[document.as_input() for document in documents], caveats=merge_caveats(documents))
-
-    def record(self, documents: Iterable[StageDoc] = ()) -> dict[str, Any]:
-        """:func:`~disolyte.workers.records.describe_job` with this origin put before ``documents``."""
-        record = describe_job(documents)
-        record["caveats"] = list(dict.fromkeys([*self.caveats, *record["caveats"]]))
-        provenance = record["provenance"]
-        record["provenance"] = provenance.model_copy(update={"inputs": [*self.inputs, *provenance.inputs]})
-        return record
 
 
 class Chunk(Record):
@@ -200,7 +178,7 @@ class CollectLabelMaker(Maker):
             method, is_surrogate = result.label_method, result.is_surrogate
         else:
             method, is_surrogate = ("none" if result is None else task_settings(result).label_method), False
-        record = origin.record([result] if isinstance(result, LabelDoc) else [])
+        record = describe_job([origin, *([result] if isinstance(result, LabelDoc) else [])])
         return build_label_doc(frames, [label], label_method=method, is_surrogate=is_surrogate, record=record)
 
     def _try_again(self, frames: FrameBatch, origin: Origin, reasons: list[str]) -> Response[LabelDoc]:
@@ -262,7 +240,7 @@ class MergeLabelsMaker(Maker):
                 f"{n_labelled} of {n_frames} frames got a label, less than the stated minimum of "
                 f"{self.minimum_fraction:.0%}{first}; mend the cause, or lower minimum_fraction of LabelMaker"
             )
-        return merge_label_docs(found, record=origin.record(found), more_rejections=lost)
+        return merge_label_docs(found, record=describe_job([origin, *found]), more_rejections=lost)
 
 
 def _lost_frames(chunk: Chunk) -> list[Rejection]:

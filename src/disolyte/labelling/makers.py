@@ -15,7 +15,6 @@ from disolyte.labelling.chunk_makers import (
     Chunk,
     ChunkLabelMaker,
     MergeLabelsMaker,
-    Origin,
     fetch_frames,
     scan_static_maker,
 )
@@ -27,7 +26,7 @@ from disolyte.labelling.schema import DatasetDoc, LabelDoc
 from disolyte.labelling.splits import SplitFractions
 from disolyte.labelling.surrogate import SURROGATE_CAVEAT, SURROGATE_METHOD, predict_r2scan
 from disolyte.sampling.schema import FrameBatch, SampleDoc
-from disolyte.workers.records import describe_job
+from disolyte.workers.records import Origin, describe_job
 from disolyte.workers.replacement import replace_current_job
 from disolyte.workers.roles import Role
 

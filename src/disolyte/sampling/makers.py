@@ -24,7 +24,7 @@ from disolyte.sampling.quotas import frames_per_run, stratify
 from disolyte.sampling.schema import FrameBatch, SampleDoc
 from disolyte.sampling.systems import as_systems, derive_seed
 from disolyte.thermodynamics.schema import SelectedStructure, SelectionDoc
-from disolyte.workers.records import describe_job, take_over
+from disolyte.workers.records import Origin, describe_job, take_over
 from disolyte.workers.replacement import replace_current_job
 from disolyte.workers.roles import Role
 
@@ -103,6 +103,7 @@ class MaceMDSamplerMaker(Maker):
         entries: list[SelectedStructure] | list[Structure] | Structure,
         model: ModelDoc | None = None,
         prev_dir: str | Path | None = None,
+        origin: Origin | None = None,
     ) -> SampleDoc:
         """Run all structures at once and draw frames.
 
@@ -114,6 +115,8 @@ class MaceMDSamplerMaker(Maker):
             Model to use instead of ``foundation``.
         prev_dir
             Folder of a killed job with the same input, whose trajectories are gone on with.
+        origin
+            Documents that the structures are from, for the sample's provenance.
 
         Raises
         ------
@@ -140,8 +143,9 @@ class MaceMDSamplerMaker(Maker):
             frames, record = draw_frames(atoms, run, self.frames, partial(describe_structures, loaded))
             taken += frames
             records.append(record)
+        inputs = [document for document in (origin, model) if document is not None]
         return SampleDoc(
-            **describe_job([] if model is None else [model], seed=self.protocol.seed, caveats=loaded.caveats),
+            **describe_job(inputs, seed=self.protocol.seed, caveats=loaded.caveats),
             frames=FrameBatch.from_atoms(taken),
             runs=records,
             protocol=self.protocol,
@@ -275,6 +279,7 @@ class SamplingMaker(Maker):
             If the foundation is known not to be made for an element.
         """
         entries = selection.entries if isinstance(selection, SelectionDoc) else list(selection)
+        origin = Origin.of([selection]) if isinstance(selection, SelectionDoc) else None
         systems = as_systems(entries)
         if model is None:
             elements = {symbol for atoms in systems for symbol in atoms.get_chemical_symbols()}
@@ -283,7 +288,8 @@ class SamplingMaker(Maker):
         n_batches = -(-len(entries) // self.batch_size)
         # Structures of like size share a batch, which keeps the batches equally long.
         order = sorted(range(len(entries)), key=lambda i: len(systems[i]))
-        jobs = [sampler.make([entries[i] for i in places], model) for places in np.array_split(order, n_batches)]
+        batches = [[entries[i] for i in places] for places in np.array_split(order, n_batches)]
+        jobs = [sampler.make(batch, model, origin=origin) for batch in batches]
         for number, batch_job in enumerate(jobs, start=1):
             batch_job.append_name(f" {number}/{n_batches}" if n_batches > 1 else "")
         join = self.join.make([batch_job.output for batch_job in jobs], self.n_wanted)

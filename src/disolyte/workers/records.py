@@ -5,24 +5,41 @@ from __future__ import annotations
 import shutil
 import socket
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from jobflow import CURRENT_JOB
+from pydantic import Field
 
 from disolyte.errors import InputError
-from disolyte.provenance import Provenance, StageDoc, merge_caveats
+from disolyte.provenance import InputRecord, Provenance, StageDoc, merge_caveats
+from disolyte.records import Record
+
+
+class Origin(Record):
+    """Documents that a job rests on but is not given: it gets a part of them, such as a batch of structures."""
+
+    inputs: list[InputRecord] = Field(default_factory=list, description="The documents.")
+    caveats: list[str] = Field(default_factory=list, description="Their caveats.")
+
+    @classmethod
+    def of(cls, documents: Iterable[StageDoc | Self]) -> Self:
+        """Origin that names ``documents``, and what stands for other documents among them."""
+        documents = list(documents)
+        known = [[item.as_input()] if isinstance(item, StageDoc) else item.inputs for item in documents]
+        return cls(inputs=list(chain.from_iterable(known)), caveats=merge_caveats(documents))
 
 
 def describe_job(
-    inputs: Iterable[StageDoc] = (), *, seed: int | None = None, caveats: Iterable[str] = ()
+    inputs: Iterable[StageDoc | Origin] = (), *, seed: int | None = None, caveats: Iterable[str] = ()
 ) -> dict[str, Any]:
     """Fields ``uuid``, ``provenance`` and ``caveats`` of the document that the current job makes.
 
     Parameters
     ----------
     inputs
-        Documents that the job was given. Their caveats are handed on.
+        Documents that the job was given, and what stands for others. Their caveats are handed on.
     seed
         Seed of everything random in the job.
     caveats
@@ -33,13 +50,13 @@ def describe_job(
     dict
         Keyword arguments for a :class:`~disolyte.provenance.StageDoc`.
     """
-    inputs = list(inputs)
+    origin = Origin.of(inputs)
     fields: dict[str, Any] = {
-        "caveats": merge_caveats(inputs, *caveats),
+        "caveats": merge_caveats([origin], *caveats),
         "provenance": Provenance(
             dir_name=f"{socket.gethostname()}:{Path.cwd()}",
             seed=seed,
-            inputs=[document.as_input() for document in inputs],
+            inputs=origin.inputs,
         ),
     }
     if CURRENT_JOB.job is not None:
