@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from monty.json import jsanitize
 
 from disolyte.errors import ResultsError
@@ -119,12 +121,16 @@ def test_panels_are_stacked_for_a_phone_and_the_figure_stays_as_it_was():
     figure = Figure(figsize=(9.0, 3.0), layout="constrained")
     figure.subplots(1, 3)
     figure.suptitle("a title that is long enough to need more than one line on the screen of a phone")
-    before = (figure.get_suptitle(), [axes.get_subplotspec().get_geometry() for axes in figure.axes])
+    figure.colorbar(ScalarMappable(), ax=figure.axes)
+    figure.legend([Line2D([], [])], ["a label"], loc="outside lower center")
+    legends = list(figure.legends)
+    before = (figure.get_suptitle(), [axes.get_subplotspec().get_geometry() for axes in figure.axes[:3]])
     png = narrow_png(figure)
     width, height = (int.from_bytes(png[start : start + 4]) for start in (16, 20))
     assert height > 2 * width
     assert figure.get_figwidth() == 9.0
-    assert (figure.get_suptitle(), [axes.get_subplotspec().get_geometry() for axes in figure.axes]) == before
+    assert (figure.get_suptitle(), [axes.get_subplotspec().get_geometry() for axes in figure.axes[:3]]) == before
+    assert figure.legends == legends
     single = Figure()
     single.subplots()
     assert narrow_png(single) is None

@@ -17,10 +17,20 @@ from matplotlib.gridspec import GridSpec, SubplotSpec
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
-from disolyte.diffusion.schema import TransportDoc
+from disolyte.diffusion.schema import MechanismDoc, TransportDoc
 from disolyte.errors import InputError
+from disolyte.finetuning.learning_curve.schema import LearningCurveDoc
 from disolyte.models.schema import ModelDoc
-from disolyte.plots import plot_arrhenius, plot_hull, plot_msd, plot_parity, plot_ternary_map, plot_training
+from disolyte.plots import (
+    plot_arrhenius,
+    plot_density,
+    plot_hull,
+    plot_learning_curve,
+    plot_msd,
+    plot_parity,
+    plot_ternary_map,
+    plot_training,
+)
 from disolyte.results.query import Results
 from disolyte.thermodynamics.schema import PhaseDiagramDoc
 
@@ -81,8 +91,8 @@ class ReportFigure:
 def narrow_png(figure: Figure) -> bytes | None:
     """PNG of a figure with panels and legend one below another; the figure itself is left as it was.
 
-    Panels on other grids than one row, such as those with a colour bar, and single ones without a legend beside them
-    stay as they are: the answer is None.
+    Panels on other grids than one row, and single ones without a legend beside them, stay as they are: the answer is
+    None.
     """
     panels = _panels(figure)
     if panels is None or (len(panels) < 2 and not figure.legends):
@@ -99,15 +109,20 @@ def narrow_png(figure: Figure) -> bytes | None:
             if text.get_text() and text.get_text() in {figure.get_suptitle(), figure.get_supxlabel()}:
                 changes.callback(text.set_text, text.get_text())
                 text.set_text(_wrapped(text))
-        for legend in list(figure.legends):
-            _move_legend(figure, legend, "outside upper left")
-            changes.callback(_move_legend, figure, figure.legends[-1], "outside right upper")
+        beside = list(figure.legends)
+        changes.callback(figure.legends.__setitem__, slice(None), beside)
+        figure.legends.clear()
+        for legend in beside:
+            _repeat_legend(figure, legend, "outside upper left")
         return _png(figure)
 
 
 def _panels(figure: Figure) -> list[tuple[Axes, SubplotSpec]] | None:
-    """Panels of a figure that stand in one row, and their places; None if some stand elsewhere."""
-    pairs = [(axes, axes.get_subplotspec()) for axes in figure.axes]
+    """Panels of a figure that stand in one row, and their places; None if some stand elsewhere.
+
+    A colour bar is no panel: it follows those it belongs to.
+    """
+    pairs = [(axes, axes.get_subplotspec()) for axes in figure.axes if not hasattr(axes, "_colorbar")]
     found = [(axes, spec) for axes, spec in pairs if spec is not None and spec.get_gridspec().nrows == 1]
     return found if len(found) == len(pairs) else None
 
@@ -119,17 +134,23 @@ def _wrapped(text: Text) -> str:
     return "\n".join(textwrap.wrap(words, width=int(72 * NARROW_IN / points_per_letter)))
 
 
-def _move_legend(figure: Figure, legend: Legend, place: Any) -> None:
+def _repeat_legend(figure: Figure, legend: Legend, place: Any) -> None:
     handles, labels = legend.legend_handles, [text.get_text() for text in legend.get_texts()]
     size = legend.get_texts()[0].get_fontsize()
-    legend.remove()
     figure.legend(handles=[handle for handle in handles if handle is not None], labels=labels, loc=place, fontsize=size)
 
 
 def draw_figures(results: Results) -> Iterator[ReportFigure]:
-    """Draw what the documents allow: stability, conductivity, Arrhenius lines, parity, training, displacements."""
+    """Draw what the documents allow, in the order of a report."""
+    yield from _draw_findings(results)
+    yield from _draw_models(results)
+    yield from _draw_motion(results)
+
+
+def _draw_findings(results: Results) -> Iterator[ReportFigure]:
+    """Stability, conductivities, Arrhenius lines."""
     diagrams = results.documents(PhaseDiagramDoc)[-1:]
-    transports = results.transport(load=True)
+    transports = results.transport()
     for diagram in diagrams:
         caption = "Energy above the hull of each composition with the fine-tuned model."
         yield ReportFigure("stability", "Stability", caption, plot_hull(diagram))
@@ -137,6 +158,13 @@ def draw_figures(results: Results) -> Iterator[ReportFigure]:
     if transports:
         caption = "Conductivity of each composition; filled points converged, open ones did not."
         yield ReportFigure("arrhenius", "Arrhenius lines", caption, plot_arrhenius(transports))
+
+
+def _draw_models(results: Results) -> Iterator[ReportFigure]:
+    """Learning curve, parity, training."""
+    for curve in results.documents(LearningCurveDoc)[-1:]:
+        caption = "Errors on frames never trained on against the number of training frames."
+        yield ReportFigure("learning-curve", "Learning curve", caption, plot_learning_curve(curve))
     for model in results.documents(ModelDoc, load=True)[-1:]:
         if model.parity is not None:
             caption = "Fine-tuned model against labels of frames never trained on."
@@ -144,9 +172,19 @@ def draw_figures(results: Results) -> Iterator[ReportFigure]:
         if model.training is not None:
             caption = "Validation errors of both heads during fine-tuning."
             yield ReportFigure("training", "Training", caption, plot_training(model))
-    for transport in transports:
+
+
+def _draw_motion(results: Results) -> Iterator[ReportFigure]:
+    """Displacements of each composition, and where its mobile ions are."""
+    for transport in results.transport(load=True):
         caption = f"Mean squared displacements in {transport.formula}."
         yield ReportFigure(f"msd-{transport.formula}", "Displacements", caption, plot_msd(transport))
+    mechanisms = {doc.formula: doc for doc in results.documents(MechanismDoc, load=True)}
+    for formula, mechanism in mechanisms.items():
+        for coldest in mechanism.temperatures[:1]:
+            caption = f"Where {mechanism.mobile.element} is in {formula} at the lowest temperature simulated."
+            figure = plot_density(mechanism, coldest.temperature_k)
+            yield ReportFigure(f"density-{formula}", "Density", caption, figure)
 
 
 def _conductivity_map(diagram: PhaseDiagramDoc, transports: list[TransportDoc]) -> Iterator[ReportFigure]:
