@@ -18,6 +18,9 @@ from disolyte.sampling.schema import SampleDoc
 from disolyte.workers.records import describe_job
 from disolyte.workers.roles import Role
 
+FCC = [[0.0, 0.0, 0.0], [0.0, 0.5, 0.5], [0.5, 0.0, 0.5], [0.5, 0.5, 0.0]]
+ROCK_SALT = [*FCC, *([x + 0.5, y, z] for x, y, z in FCC)]
+
 
 @dataclass
 class CompositionMaker(Maker):
@@ -34,8 +37,7 @@ class CompositionMaker(Maker):
         rng = np.random.default_rng(self.seed)
         structures, families = [], []
         for number in range(self.n_structures):
-            lattice = Lattice.cubic(5.0 + 0.02 * number)
-            base = Structure.from_spacegroup("Fm-3m", lattice, ["Li", "Cl"], [[0, 0, 0], [0.5, 0.5, 0.5]])
+            base = Structure(Lattice.cubic(5.0 + 0.02 * number), ["Li"] * 4 + ["Cl"] * 4, ROCK_SALT)
             for _ in range(self.n_frames):
                 frame = base.copy()
                 frame.perturb(0.1, min_distance=0.01, seed=int(rng.integers(2**31)))
