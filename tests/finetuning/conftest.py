@@ -2,6 +2,7 @@
 
 import io
 from collections import Counter
+from functools import partial
 
 import numpy as np
 import pytest
@@ -55,6 +56,16 @@ def as_dataset(train, valid, test):
         quarantine=[],
         caveats=["labels from a steepened foundation"],
     )
+
+
+@pytest.fixture(scope="session")
+def make_frames(foundation):
+    return partial(steepened, foundation)
+
+
+@pytest.fixture(scope="session")
+def make_dataset():
+    return as_dataset
 
 
 @pytest.fixture(scope="session")

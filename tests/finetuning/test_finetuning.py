@@ -15,7 +15,7 @@ from maggma.stores import MemoryStore
 
 from disolyte.errors import FinetuningError
 from disolyte.finetuning.finetune import finetune
-from disolyte.finetuning.inputs import Frames
+from disolyte.finetuning.frames import Frames
 from disolyte.finetuning.makers import FinetuneMaker
 from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
 from disolyte.finetuning.process import run_training
@@ -115,7 +115,7 @@ def test_killed_run_goes_on_to_the_same_model(dataset, clean_dir):
         textwrap.dedent("""
         from pathlib import Path
         from disolyte.finetuning.finetune import finetune
-        from disolyte.finetuning.inputs import Frames
+        from disolyte.finetuning.frames import Frames
         from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
         from disolyte.labelling.schema import DatasetDoc
         from disolyte.models import ModelSource, load_model

@@ -4,12 +4,13 @@ import numpy as np
 import pytest
 
 from disolyte.errors import DatasetError, FinetuningError, ModelCoverageError
-from disolyte.finetuning.finetune import check_frames, compare_settings, mace_arguments
-from disolyte.finetuning.inputs import Frames
+from disolyte.finetuning.finetune import mace_arguments
+from disolyte.finetuning.frames import Frames, check_frames
 from disolyte.finetuning.metrics import compare, head_errors, quantity_errors
 from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
 from disolyte.finetuning.reference_energies import estimate_e0s, given_e0s, least_squares_per_atom, model_e0s_ev
 from disolyte.finetuning.replay import make_replay
+from disolyte.finetuning.training import compare_settings
 
 
 @pytest.fixture(scope="module")
@@ -122,17 +123,16 @@ def test_asked_rate_and_averages_reach_mace(foundation, frames):
 
 
 def test_unfit_frames_are_refused(frames):
-    options = FinetuneOptions(batch_size=10)
     with pytest.raises(DatasetError, match="5 training"):
-        check_frames(Frames(frames[:5], frames[5:6], []), options)
+        check_frames(Frames(frames[:5], frames[5:6], []), 10)
     unlabelled = frames[0].copy()
     del unlabelled.info["REF_energy"]
     with pytest.raises(DatasetError, match="lacks REF_energy"):
-        check_frames(Frames([*frames[1:], unlabelled], frames[:1], []), options)
+        check_frames(Frames([*frames[1:], unlabelled], frames[:1], []), 10)
     foreign = frames[0].copy()
     foreign.numbers[0] = 11
     with pytest.raises(DatasetError, match="Na is in the test frames"):
-        check_frames(Frames(frames, frames[:1], [foreign]), options)
+        check_frames(Frames(frames, frames[:1], [foreign]), 10)
 
 
 def test_foundation_without_an_element_is_refused(foundation, frames):

@@ -8,30 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 from ase import Atoms
 from ase.io import read, write
 
 from disolyte.errors import FinetuningError
+from disolyte.finetuning.frames import Frames, for_training
 from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
 from disolyte.finetuning.reference_energies import ReferenceEnergies, estimate_e0s, given_e0s
 from disolyte.finetuning.replay import ReplayFrames, make_replay
 from disolyte.models.loaded import LoadedModel
 
 RECORD_FILE = "inputs.json"
-
-
-@dataclass(frozen=True)
-class Frames:
-    """Labelled frames for training; see :class:`~disolyte.labelling.schema.DatasetDoc` for the keys."""
-
-    train: list[Atoms]
-    valid: list[Atoms]
-    test: list[Atoms]
 
 
 @dataclass(frozen=True)
@@ -74,51 +66,66 @@ def prepare_inputs(
     FinetuningError
         If ``directory`` belongs to a run with another key, or no replay frames are asked for.
     """
-    record_file = directory / RECORD_FILE
-    if record_file.is_file():
-        return _read_inputs(record_file, key)
-    directory.mkdir(parents=True, exist_ok=True)
-    replayed = make_replay(foundation, frames.train, replay, seed=seed)
-    e0s = (
-        estimate_e0s(foundation, frames.train)
-        if options.isolated_atom_energies_ev is None
-        else given_e0s(foundation, frames.train, options.isolated_atom_energies_ev)
+
+    def write_all() -> dict[str, Any]:
+        replayed = make_replay(foundation, frames.train, replay, seed=seed)
+        write_frames(directory, train=frames.train, valid=frames.valid)
+        write_frames(directory, replay_train=replayed.train, replay_valid=replayed.valid)
+        _write_foundation(foundation, directory / "foundation.model")
+        digest = hashlib.sha256()
+        for name in ("replay_train", "replay_valid"):
+            digest.update((directory / f"{name}.xyz").read_bytes())
+        e0s = (
+            estimate_e0s(foundation, frames.train)
+            if options.isolated_atom_energies_ev is None
+            else given_e0s(foundation, frames.train, options.isolated_atom_energies_ev)
+        )
+        return {"e0s": asdict(e0s), "replay_sha256": digest.hexdigest()}
+
+    record = make_once(directory, key, write_all)
+    splits = [list(read(directory / f"replay_{split}.xyz", index=":", format="extxyz")) for split in ("train", "valid")]
+    return TrainingInputs(
+        e0s=ReferenceEnergies(**record["e0s"]),
+        replay=ReplayFrames(train=splits[0], valid=splits[1]),
+        replay_sha256=record["replay_sha256"],
     )
-    files = {
-        "train": frames.train, "valid": frames.valid, "replay_train": replayed.train, "replay_valid": replayed.valid,
-    }  # fmt: skip
-    for name, content in files.items():
-        write(directory / f"{name}.xyz", _for_training(content), format="extxyz")
-    _write_foundation(foundation, directory / "foundation.model")
-    digest = hashlib.sha256()
-    for name in ("replay_train", "replay_valid"):
-        digest.update((directory / f"{name}.xyz").read_bytes())
-    record = {
-        "key": key,
-        "e0s_ev": e0s.e0s_ev,
-        "shifts_ev": e0s.shifts_ev,
-        "rank": e0s.rank,
-        "replay_sha256": digest.hexdigest(),
-    }
-    part = record_file.with_suffix(".part")
-    part.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    part.replace(record_file)
-    return TrainingInputs(e0s=e0s, replay=replayed, replay_sha256=digest.hexdigest())
 
 
-def _read_inputs(record_file: Path, key: str) -> TrainingInputs:
-    directory = record_file.parent
+def make_once(directory: Path, key: str, write_all: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Record of the inputs in ``directory``; ``write_all`` makes them if they are not there.
+
+    Parameters
+    ----------
+    directory
+        Folder of the run.
+    key
+        Hash of everything that decides on the result.
+    write_all
+        Writes the files into ``directory``, and gives what else must stay the same when the run is taken up again.
+
+    Raises
+    ------
+    FinetuningError
+        If ``directory`` belongs to a run with another key.
+    """
+    record_file = directory / RECORD_FILE
+    if not record_file.is_file():
+        directory.mkdir(parents=True, exist_ok=True)
+        part = record_file.with_suffix(".part")
+        part.write_text(json.dumps({"key": key, **write_all()}, indent=1), encoding="utf-8")
+        part.replace(record_file)
     record = json.loads(record_file.read_text(encoding="utf-8"))
     if record["key"] != key:
         raise FinetuningError(
             f"{directory} holds a training run with other settings or data; use an empty folder, or delete it"
         )
-    splits = [list(read(directory / f"replay_{split}.xyz", index=":", format="extxyz")) for split in ("train", "valid")]
-    return TrainingInputs(
-        e0s=ReferenceEnergies(record["e0s_ev"], record["shifts_ev"], record["rank"]),
-        replay=ReplayFrames(train=splits[0], valid=splits[1]),
-        replay_sha256=record["replay_sha256"],
-    )
+    return record
+
+
+def write_frames(directory: Path, **splits: Sequence[Atoms]) -> None:
+    """Write each split to an extended-xyz file of its name, with the labels alone."""
+    for name, frames in splits.items():
+        write(directory / f"{name}.xyz", for_training(frames), format="extxyz")
 
 
 def _write_foundation(foundation: LoadedModel, path: Path) -> None:
@@ -127,15 +134,3 @@ def _write_foundation(foundation: LoadedModel, path: Path) -> None:
 
     torch.save(foundation.module.cpu(), path)
     foundation.module.to(foundation.device)
-
-
-def _for_training(frames: Sequence[Atoms]) -> list[Atoms]:
-    """Copies with the labels alone: other keys may mean something to mace."""
-    copies = []
-    for atoms in frames:
-        copy = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        copy.info["REF_energy"] = float(atoms.info["REF_energy"])
-        copy.info["REF_stress"] = np.reshape(np.asarray(atoms.info["REF_stress"], dtype=float), (3, 3))
-        copy.arrays["REF_forces"] = np.asarray(atoms.arrays["REF_forces"], dtype=float)
-        copies.append(copy)
-    return copies

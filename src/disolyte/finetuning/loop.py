@@ -91,6 +91,7 @@ class TrainingLoop:
             "loss": {},
             "energy_rmse_ev_per_atom": {},
             "force_rmse_ev_per_ang": {},
+            "stress_rmse_ev_per_ang3": {},
         }
         with ema.average_parameters() if averaged and ema is not None else nullcontext():
             for head, loader in given["valid_loaders"].items():
@@ -104,6 +105,8 @@ class TrainingLoop:
                 record["loss"][head] = float(loss)
                 record["energy_rmse_ev_per_atom"][head] = float(aux["rmse_e_per_atom"])
                 record["force_rmse_ev_per_ang"][head] = float(aux["rmse_f"])
+                if "rmse_stress" in aux:
+                    record["stress_rmse_ev_per_ang3"][head] = float(aux["rmse_stress"])
         self.history.append(record)
         logging.info("epoch %d: %s", epoch, json.dumps(record))
         for head, loss in record["loss"].items():

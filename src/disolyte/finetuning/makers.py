@@ -1,22 +1,23 @@
-"""Job that fine-tunes a foundation model."""
+"""Jobs that train models: fine-tuning of a foundation, and training from scratch for comparison."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from jobflow import Maker, job
 
 from disolyte.blobs import PAYLOAD_KEY
-from disolyte.finetuning.finetune import FinetunedModel, finetune
-from disolyte.finetuning.inputs import Frames
-from disolyte.finetuning.metrics import compare, head_errors
-from disolyte.finetuning.options import REPLAY_HEAD, TARGET_HEAD, FinetuneOptions, ReplayOptions
+from disolyte.finetuning.finetune import finetune
+from disolyte.finetuning.frames import read_frames
+from disolyte.finetuning.learning_curve.subsets import TrainingSubset
+from disolyte.finetuning.options import FinetuneOptions, MaceArchitecture, ReplayOptions, TrainingOptions
+from disolyte.finetuning.report import report_finetuned, report_scratch
+from disolyte.finetuning.scratch import train_from_scratch
 from disolyte.labelling.schema import DatasetDoc
-from disolyte.models.loaded import LoadedModel
-from disolyte.models.loading import load_model, select_head
-from disolyte.models.schema import ModelDoc, ModelIdentity
+from disolyte.models.loading import load_model
+from disolyte.models.schema import ModelDoc
 from disolyte.models.sources import ModelSource
 from disolyte.workers.records import describe_job, take_over
 from disolyte.workers.roles import Role
@@ -54,7 +55,13 @@ class FinetuneMaker(Maker):
     role: ClassVar[Role] = Role.GPU
 
     @job(data=[PAYLOAD_KEY], output_schema=ModelDoc)
-    def make(self, dataset: DatasetDoc, model: ModelDoc | None = None, prev_dir: str | Path | None = None) -> ModelDoc:
+    def make(
+        self,
+        dataset: DatasetDoc,
+        model: ModelDoc | None = None,
+        prev_dir: str | Path | None = None,
+        subset: TrainingSubset | None = None,
+    ) -> ModelDoc:
         """Fine-tune on ``dataset``.
 
         A killed job goes on from its last finished epoch when it is started again in the same folder, or in another one
@@ -68,10 +75,22 @@ class FinetuneMaker(Maker):
             Model to start from instead of ``foundation``.
         prev_dir
             Folder of a job with the same settings that did not finish.
+        subset
+            Part of the training frames to train on; all if None.
+
+        Raises
+        ------
+        DatasetError
+            If the frames are too few, corrupt or mislabelled.
+        ModelCoverageError
+            If the foundation does not know an element.
+        FinetuningError
+            If training cannot start as asked, fails, or did something else than asked.
         """
         directory = take_over(prev_dir, FOLDER)
         loaded = load_model(model or self.foundation, device=self.device, dtype=self.options.dtype)
-        frames = Frames(*(dataset.to_atoms(split) for split in ("train", "valid", "test")))
+        frames = read_frames(dataset, subset)
+        fingerprint = _fingerprint(dataset, subset)
         result = finetune(
             loaded,
             frames,
@@ -79,46 +98,83 @@ class FinetuneMaker(Maker):
             replay=self.replay,
             seed=self.seed,
             directory=directory,
-            fingerprint=dataset.dataset_sha256,
+            fingerprint=fingerprint,
         )
         inputs = [dataset] if model is None else [dataset, model]
         return ModelDoc(
             **describe_job(inputs, seed=self.seed, caveats=loaded.caveats),
-            **_content(result, frames, loaded, dataset),
+            **report_finetuned(result, frames, loaded, dataset, fingerprint),
         )
 
 
-def _content(result: FinetunedModel, frames: Frames, foundation: LoadedModel, dataset: DatasetDoc) -> dict[str, Any]:
-    """Fields of the document: the model, how it was made, and its errors on frames it was not trained on."""
-    held, split = (frames.test, "test") if frames.test else (frames.valid, "valid")
-    target = LoadedModel(result.single_head.to_module(), name="target", sha256="", dtype=foundation.dtype)
-    keeper = result.multi_head.to_module()
-    replayed = LoadedModel(
-        select_head(keeper, REPLAY_HEAD, name="fine-tuned"), name="replay", sha256="", dtype=foundation.dtype
-    )
-    kept = result.inputs.replay.valid
-    parity = compare(target, held)
-    before = compare(foundation, held, e0_shifts_ev=result.inputs.e0s.shifts_ev)
-    return {
-        "name": f"{foundation.name} fine-tuned on {dataset.label_method}",
-        "sha256": result.single_head.sha256,
-        "single_head": result.single_head,
-        "multi_head": result.multi_head,
-        "head": TARGET_HEAD,
-        "heads": result.heads,
-        "elements": list(target.elements),
-        "r_max_ang": target.r_max_ang,
-        "dtype": foundation.dtype,
-        "foundation": ModelIdentity(name=foundation.name, sha256=foundation.sha256),
-        "dataset_sha256": dataset.dataset_sha256,
-        "label_method": dataset.label_method,
-        "is_surrogate": dataset.is_surrogate,
-        "replay_sha256": result.inputs.replay_sha256,
-        "training": result.training,
-        "errors": [
-            head_errors(parity, held, head=TARGET_HEAD, split=split),
-            head_errors(compare(replayed, kept), kept, head=REPLAY_HEAD, split="replay"),
-        ],
-        "foundation_errors": [head_errors(before, held, head=TARGET_HEAD, split=split)],
-        "parity": parity.to_document(),
-    }
+@dataclass
+class ScratchTrainMaker(Maker):
+    """Train a model on a dataset from random weights: what fine-tuning is compared with.
+
+    The defaults are those of the published comparison: 128 channels, two layers, correlation order 3, a cutoff of 5 Å,
+    learning rate and patience as in fine-tuning. Models trained so are less accurate on few frames, and less stable in
+    MD: see :class:`~disolyte.finetuning.stability.makers.StabilityMaker`.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    architecture
+        Shape of the model.
+    options
+        Epochs, patience, learning rate and the like.
+    device
+        torch device.
+    seed
+        Seed of weights and shuffling. On CPU the same seed gives the same model.
+    """
+
+    name: str = "train from scratch"
+    architecture: MaceArchitecture = field(default_factory=MaceArchitecture)
+    options: TrainingOptions = field(default_factory=TrainingOptions)
+    device: str = "cpu"
+    seed: int = 0
+    role: ClassVar[Role] = Role.GPU
+
+    @job(data=[PAYLOAD_KEY], output_schema=ModelDoc)
+    def make(
+        self, dataset: DatasetDoc, prev_dir: str | Path | None = None, subset: TrainingSubset | None = None
+    ) -> ModelDoc:
+        """Train on ``dataset``; a killed job goes on as one of :class:`FinetuneMaker` does.
+
+        Parameters
+        ----------
+        dataset
+            Labelled frames, split.
+        prev_dir
+            Folder of a job with the same settings that did not finish.
+        subset
+            Part of the training frames to train on; all if None.
+
+        Raises
+        ------
+        DatasetError
+            If the frames are too few, corrupt or mislabelled.
+        FinetuningError
+            If training fails, or did something else than asked.
+        """
+        frames = read_frames(dataset, subset)
+        fingerprint = _fingerprint(dataset, subset)
+        result = train_from_scratch(
+            frames,
+            architecture=self.architecture,
+            options=self.options,
+            seed=self.seed,
+            directory=take_over(prev_dir, FOLDER),
+            device=self.device,
+            fingerprint=fingerprint,
+        )
+        return ModelDoc(
+            **describe_job([dataset], seed=self.seed),
+            **report_scratch(result, frames, dataset, fingerprint, device=self.device, dtype=self.options.dtype),
+        )
+
+
+def _fingerprint(dataset: DatasetDoc, subset: TrainingSubset | None) -> str:
+    """Hash of the frames that are trained on."""
+    return dataset.dataset_sha256 if subset is None else subset.dataset_sha256(dataset.dataset_sha256)

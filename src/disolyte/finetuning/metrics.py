@@ -11,6 +11,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from disolyte.blobs import Blob
+from disolyte.finetuning.frames import composition_of
 from disolyte.models.loaded import LoadedModel, Predictions
 from disolyte.models.schema import HeadErrors, ParityData, QuantityErrors
 
@@ -114,11 +115,6 @@ def head_errors(parity: Parity, frames: Sequence[Atoms], *, head: str, split: st
         overall=quantity_errors(parity),
         by_composition={name: quantity_errors(parity, compositions == name) for name in sorted(set(compositions))},
     )
-
-
-def composition_of(atoms: Atoms) -> str:
-    """Composition under which a frame is counted."""
-    return str(atoms.info.get("composition") or atoms.symbols.formula.reduce()[0])
 
 
 def _rms(errors: NDArray[np.float64]) -> float:

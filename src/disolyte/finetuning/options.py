@@ -1,4 +1,4 @@
-"""Settings of fine-tuning, grouped; the defaults are those of the published protocol where it states them."""
+"""Settings of training, grouped; the defaults are those of the published protocol where it states them."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ REPLAY_HEAD = "pt_head"
 """Head that keeps what the foundation knew; mace demands this name."""
 
 
-class FinetuneOptions(Record):
+class TrainingOptions(Record):
     """How to train.
 
     Examples
     --------
-    >>> FinetuneOptions().patience
+    >>> TrainingOptions().patience
     20
     """
 
@@ -40,7 +40,17 @@ class FinetuneOptions(Record):
     dtype: Literal["float32", "float64"] = Field(default="float64", description="Precision to train in.")
     isolated_atom_energies_ev: dict[str, float] | None = Field(
         default=None,
-        description="E0 of each element, eV. None: least squares on labels minus the foundation's energies.",
+        description="E0 of each element, eV. None: least squares on the labels; in fine-tuning, on what the labels "
+        "differ from the foundation's energies by.",
+    )
+
+
+class FinetuneOptions(TrainingOptions):
+    """How to fine-tune."""
+
+    checks_labels: bool = Field(
+        default=True,
+        description="Whether labels are refused whose sign, unit or frames seem wrong to the foundation.",
     )
 
 
@@ -52,3 +62,32 @@ class ReplayOptions(Record):
     n_frames: int = Field(default=200, description="Number of frames; one in ten is for validation. 0 is refused.")
     rattle_ang: float = Field(default=0.1, ge=0, description="Standard deviation of each displacement, Å.")
     strain: float = Field(default=0.03, ge=0, lt=0.5, description="Largest component of the random strain.")
+
+
+class MaceArchitecture(Record):
+    """Shape of a MACE model trained from scratch.
+
+    The defaults are those of the published comparison, close to MACE-MP-0a medium: 128 channels of scalars and as many
+    of vectors, two layers, correlation order 3, 5 Å. What it does not state is left at mace's defaults.
+
+    Examples
+    --------
+    >>> MaceArchitecture().hidden_irreps
+    '128x0e+128x1o'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_channels: int = Field(default=128, ge=1, description="Channels of each hidden irrep.")
+    max_l: int = Field(default=1, ge=0, le=3, description="Largest degree of the hidden irreps: 0 scalars, 1 vectors.")
+    n_layers: int = Field(default=2, ge=1, description="Layers of message passing.")
+    correlation: int = Field(default=3, ge=1, le=4, description="Correlation order: body order less 1.")
+    max_ell: int = Field(default=3, ge=0, description="Largest degree of the spherical harmonics of the edges.")
+    r_max_ang: float = Field(default=5.0, gt=0, description="Cutoff, Å.")
+    n_radial: int = Field(default=8, ge=1, description="Bessel functions of the distance.")
+    radial_widths: tuple[int, ...] = Field(default=(64, 64, 64), description="Layers of the radial network.")
+
+    @property
+    def hidden_irreps(self) -> str:
+        """Hidden irreps as e3nn writes them."""
+        return "+".join(f"{self.n_channels}x{degree}{'oe'[degree % 2 == 0]}" for degree in range(self.max_l + 1))

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
+import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +22,14 @@ logger = logging.getLogger(__name__)
 
 _POLL_S: Final = 0.5
 _LOG_TAIL_LINES: Final = 25
+_CAUSES: Final = (
+    ("out of memory", "the GPU ran out of memory; lower batch_size"),
+    ("can't allocate memory", "the machine ran out of memory; lower batch_size"),
+    ("no space left on device", "the disk is full; free space and run the job again, it goes on where it stopped"),
+    ("no kernel image is available", "the installed torch does not know this GPU; install one that does"),
+)
+"""What the log says in small letters, and what it means."""
+_ERROR_LINE: Final = re.compile(r"[\w.]*(Error|Exception|Interrupt|Exit)\b")
 
 
 @dataclass(frozen=True)
@@ -83,9 +94,10 @@ def run_training(
                 process.kill()
                 process.wait()
     if process.returncode != 0 or not model_path.is_file():
+        log_tail = _log_tail(directory / "training.log")
         raise FinetuningError(
-            f"training ended with exit status {process.returncode}; end of {directory / 'training.log'}:\n"
-            + _log_tail(directory / "training.log")
+            f"training ended with exit status {process.returncode}: {find_cause(process.returncode, log_tail)}. End of "
+            f"{directory / 'training.log'}:\n{log_tail}"
         )
     return FinishedTraining(
         model_path=model_path,
@@ -118,26 +130,43 @@ def _environment() -> dict[str, str]:
 def _watch(process: subprocess.Popen[bytes], directory: Path) -> None:
     """Wait for the end, and report each epoch to the log."""
     path = directory / PROGRESS_FILE
-    reported = 0
-    while process.poll() is None:
-        time.sleep(_POLL_S)
-        if not path.is_file():
-            continue
-        progress = json.loads(path.read_text(encoding="utf-8"))
-        if len(progress["epochs"]) > reported:
+    reported, ended = 0, False
+    while not ended:
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_POLL_S)
+            ended = True
+        if path.is_file():
+            progress = json.loads(path.read_text(encoding="utf-8"))
+            for epoch in progress["epochs"][reported:]:
+                logger.info("%s", describe_epoch(epoch, progress))
             reported = len(progress["epochs"])
-            last = progress["epochs"][-1]
-            errors = ", ".join(
-                f"{head} {1e3 * last['energy_rmse_ev_per_atom'][head]:.1f} meV/atom {1e3 * rmse:.0f} meV/Å"
-                for head, rmse in last["force_rmse_ev_per_ang"].items()
-            )
-            logger.info(
-                "epoch %d of at most %d: %s; %.0f s left",
-                last["epoch"],
-                progress["max_num_epochs"],
-                errors,
-                progress["eta_s"],
-            )
+
+
+def describe_epoch(epoch: dict[str, Any], progress: dict[str, Any]) -> str:
+    """One line on an epoch: its number, the errors of each head, and how long the run may still take."""
+    errors = []
+    for head, force in epoch["force_rmse_ev_per_ang"].items():
+        parts = [f"{1e3 * epoch['energy_rmse_ev_per_atom'][head]:.1f} meV/atom", f"{1e3 * force:.0f} meV/Å"]
+        if head in epoch["stress_rmse_ev_per_ang3"]:
+            parts.append(f"{1e3 * epoch['stress_rmse_ev_per_ang3'][head]:.2f} meV/Å³")
+        errors.append(f"{head} " + " ".join(parts))
+    done = progress["epochs"][-1]["epoch"]
+    left_s = progress["eta_s"] + (done - epoch["epoch"]) * progress["seconds_per_epoch"]
+    number = "before training" if epoch["epoch"] < 0 else f"epoch {epoch['epoch'] + 1} of {progress['max_num_epochs']}"
+    return f"{number}: {', '.join(errors)}; at most {left_s:.0f} s left"
+
+
+def find_cause(exit_status: int, log_tail: str) -> str:
+    """What ended the process, as far as its exit status and the end of its log tell, and what may help."""
+    lowered = log_tail.lower()
+    for sign, cause in _CAUSES:
+        if sign in lowered:
+            return cause
+    if exit_status < 0:
+        name = signal.Signals(-exit_status).name
+        return f"{name} killed it" + (": as a rule the machine ran out of memory" if name == "SIGKILL" else "")
+    errors = [line for line in log_tail.splitlines() if _ERROR_LINE.match(line)]
+    return errors[-1].removeprefix("disolyte.errors.") if errors else "the log names no error"
 
 
 def _log_tail(path: Path) -> str:

@@ -77,16 +77,27 @@ def given_e0s(model: LoadedModel, frames: Sequence[Atoms], e0s_ev: dict[str, flo
     FinetuningError
         If an element of the frames has none.
     """
+    base = model_e0s_ev(model)
+    chosen = chosen_e0s(frames, e0s_ev)
+    shifts = {symbol: value - base[symbol] for symbol, value in chosen.items()}
+    return ReferenceEnergies(chosen, shifts, rank=len(chosen))
+
+
+def chosen_e0s(frames: Sequence[Atoms], e0s_ev: dict[str, float]) -> dict[str, float]:
+    """Of given E0s, those of the elements in the frames, by atomic number.
+
+    Raises
+    ------
+    FinetuningError
+        If an element of the frames has none.
+    """
     present = {symbol for atoms in frames for symbol in atoms.get_chemical_symbols()}
     if missing := sorted(present - set(e0s_ev)):
         raise FinetuningError(
             f"isolated_atom_energies_ev has no {', '.join(missing)}; give the energy of every element of the dataset "
             f"({', '.join(sorted(present))}), or leave it out to have the E0s estimated"
         )
-    base = model_e0s_ev(model)
-    chosen = {symbol: e0s_ev[symbol] for symbol in sorted(present, key=atomic_numbers.__getitem__)}
-    shifts = {symbol: value - base[symbol] for symbol, value in chosen.items()}
-    return ReferenceEnergies(chosen, shifts, rank=len(chosen))
+    return {symbol: e0s_ev[symbol] for symbol in sorted(present, key=atomic_numbers.__getitem__)}
 
 
 def as_mace_argument(e0s_ev: dict[str, float]) -> str:

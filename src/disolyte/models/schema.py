@@ -133,6 +133,9 @@ class EpochRecord(Record):
         description="Validation RMSE of the energy of each head, eV/atom."
     )
     force_rmse_ev_per_ang: dict[str, float] = Field(description="Validation RMSE of the forces of each head, eV/Å.")
+    stress_rmse_ev_per_ang3: dict[str, float] = Field(
+        default_factory=dict, description="Validation RMSE of the stress of each head, eV/Å³."
+    )
 
 
 class ParityData(Record):

@@ -1,0 +1,135 @@
+"""Datasets that must not be trained on, refused with the reason before any training starts."""
+
+import numpy as np
+import pytest
+
+from disolyte.blobs import Blob
+from disolyte.errors import DatasetError
+from disolyte.finetuning.frames import Frames, check_frames, read_frames
+from disolyte.finetuning.learning_curve.subsets import TrainingSubset
+from disolyte.finetuning.makers import FinetuneMaker, ScratchTrainMaker
+from disolyte.finetuning.mislabelling import check_against_foundation
+from disolyte.labelling.schema import LabelConsistency
+from disolyte.models import SHIPPED, ModelSource
+
+
+@pytest.fixture(scope="module")
+def frames(make_frames):
+    return make_frames(40, seed=21)
+
+
+def changed(frames, change):
+    copies = [atoms.copy() for atoms in frames]
+    for atoms in copies:
+        change(atoms)
+    return copies
+
+
+def scale(key, factor):
+    def change(atoms):
+        content = atoms.arrays if key == "REF_forces" else atoms.info
+        content[key] = factor * content[key]
+
+    return change
+
+
+def shuffle_atoms(atoms):
+    order = np.random.default_rng(len(atoms)).permutation(len(atoms))
+    atoms.arrays["REF_forces"] = atoms.arrays["REF_forces"][order]
+
+
+def test_right_labels_pass(foundation, frames):
+    check_against_foundation(foundation, frames)
+    check_against_foundation(foundation, frames[:5])
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (scale("REF_stress", -1.0), r"stress labels.*sign is wrong"),
+        (scale("REF_stress", 1602.18), r"stress labels.*unit is wrong \(kBar"),
+        (scale("REF_stress", -1602.18), r"stress labels.*sign is wrong \(VASP"),
+        (scale("REF_stress", 160.2), r"stress labels.*unit is wrong"),
+        (scale("REF_forces", -1.0), r"force labels.*sign is wrong"),
+        (scale("REF_forces", 51.4), r"force labels.*unit is wrong"),
+        (shuffle_atoms, r"force labels.*forces of other frames or atoms"),
+        (lambda atoms: atoms.info.update(REF_energy=atoms.info["REF_energy"] / len(atoms)), r"energy labels.*unit"),
+        (lambda atoms: atoms.arrays.update(REF_forces=np.zeros((len(atoms), 3))), r"all force labels are equal"),
+    ],
+)
+def test_mislabelled_frames_are_refused(foundation, frames, change, reason):
+    with pytest.raises(DatasetError, match=reason):
+        check_against_foundation(foundation, changed(frames, change))
+
+
+@pytest.mark.parametrize("key", ["REF_energy", "REF_stress"])
+def test_labels_of_other_frames_are_refused(foundation, frames, key):
+    copies = [atoms.copy() for atoms in frames]
+    for atoms, other in zip(copies, [*frames[7:], *frames[:7]], strict=True):
+        if key == "REF_energy":  # what the composition explains stays right
+            shift = foundation.predict([atoms, other]).energies_ev
+            atoms.info[key] += 1.1 * (other.info[key] / 1.1 - atoms.info[key] / 1.1 - shift[1] + shift[0])
+            atoms.info[key] += np.random.default_rng(int(1e3 * abs(shift[0]))).normal(0.0, 0.05 * len(atoms))
+        else:
+            atoms.info[key] = other.info[key]
+    kind = key.removeprefix("REF_")
+    with pytest.raises(DatasetError, match=rf"{kind} labels do not fit.*(of other frames|unit)"):
+        check_against_foundation(foundation, copies)
+
+
+def test_makers_refuse_before_training(frames, make_dataset, clean_dir):
+    maker = FinetuneMaker(foundation=ModelSource(name=SHIPPED))
+    wrong = changed(frames, scale("REF_stress", -1602.18))
+    with pytest.raises(DatasetError, match="sign is wrong"):
+        maker.make.original(maker, make_dataset(wrong[:30], wrong[30:35], wrong[35:]))
+    assert not (clean_dir / "training").exists()
+
+
+def test_unreadable_and_empty_datasets_are_refused(frames, make_dataset, clean_dir):
+    good = make_dataset(frames[:30], frames[30:35], frames[35:])
+    empty = good.model_copy(update={"train": Blob.from_bytes(b""), "n_train": 0})
+    cut = good.train.to_bytes()[:-200]
+    broken = {
+        "are corrupt": good.train.model_copy(update={"sha256": "0" * 64}),
+        "are corrupt|no readable": good.train.model_copy(update={"payload": "!" + good.train.payload[1:]}),
+        "no readable extended xyz": Blob.from_bytes(cut),
+        "document says 30": good.valid,
+    }
+    for maker in (FinetuneMaker(foundation=ModelSource(name=SHIPPED)), ScratchTrainMaker()):
+        with pytest.raises(DatasetError, match="0 training"):
+            maker.make.original(maker, empty)
+        for reason, blob in broken.items():
+            with pytest.raises(DatasetError, match=reason):
+                maker.make.original(maker, good.model_copy(update={"train": blob}))
+    assert not (clean_dir / "training").exists()
+
+
+def test_recorded_inconsistency_is_refused(frames, make_dataset):
+    found = LabelConsistency(n_pairs=50, force_slope=-0.7, force_slope_error=0.05)
+    dataset = make_dataset(frames[:30], frames[30:35], frames[35:]).model_copy(update={"consistency": found})
+    with pytest.raises(DatasetError, match="not derivatives of the energies"):
+        read_frames(dataset)
+
+
+def test_leaks_and_broken_numbers_are_refused(frames):
+    with pytest.raises(DatasetError, match="1 of 5 test frames are training frames"):
+        check_frames(Frames(frames[:30], frames[30:35], [*frames[35:39], frames[3]]), 10)
+    broken = [atoms.copy() for atoms in frames[:30]]
+    broken[4].arrays["REF_forces"][2, 1] = np.nan
+    with pytest.raises(DatasetError, match="NaN"):
+        check_frames(Frames(broken, frames[30:35], []), 10)
+    shifted = [atoms.copy() for atoms in frames[:30]]
+    shifted[4].arrays["REF_forces"] += 0.1
+    with pytest.raises(DatasetError, match="add up to"):
+        check_frames(Frames(shifted, frames[30:35], []), 10)
+
+
+def test_subsets_are_nested_and_keep_the_shares(frames, make_dataset):
+    dataset = make_dataset(frames[:30], frames[30:35], frames[35:])
+    sizes = {n: read_frames(dataset, TrainingSubset(n_train=n, seed=3)).train for n in (8, 16, 30)}
+    positions = {n: {atoms.positions.tobytes() for atoms in taken} for n, taken in sizes.items()}
+    assert positions[8] < positions[16] < positions[30]
+    other = read_frames(dataset, TrainingSubset(n_train=8, seed=4)).train
+    assert {atoms.positions.tobytes() for atoms in other} != positions[8]
+    with pytest.raises(DatasetError, match="31 frames of 30"):
+        read_frames(dataset, TrainingSubset(n_train=31))
