@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 import textwrap
 from collections.abc import Callable, Sequence
@@ -72,9 +73,18 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
     return wrapper
 
 
+class ShownFigure(Figure):
+    """A figure that notebooks show, although pyplot does not know of it."""
+
+    def _repr_png_(self) -> bytes:
+        buffer = io.BytesIO()
+        self.savefig(buffer, format="png", dpi=1.5 * self.dpi)
+        return buffer.getvalue()
+
+
 def new_figure(width_in: float = COLUMN_IN, height_in: float | None = None) -> Figure:
     """Empty figure that arranges its own panels, apart from pyplot's global state."""
-    return Figure(figsize=(width_in, height_in or 0.8 * width_in), layout="constrained")
+    return ShownFigure(figsize=(width_in, height_in or 0.8 * width_in), layout="constrained")
 
 
 def plain_log_ticks(axis: Axis) -> None:
