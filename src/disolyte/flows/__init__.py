@@ -3,7 +3,8 @@
 Consumes a :class:`~disolyte.systems.DisorderedSystem`; produces the documents of all stages. Wiring only.
 """
 
+from disolyte.flows.learning_curve import LearningCurveMaker
 from disolyte.flows.pipeline import DisorderedElectrolyteFlowMaker
 from disolyte.flows.training_set import TrainingSetFlowMaker
 
-__all__ = ["DisorderedElectrolyteFlowMaker", "TrainingSetFlowMaker"]
+__all__ = ["DisorderedElectrolyteFlowMaker", "LearningCurveMaker", "TrainingSetFlowMaker"]

@@ -11,6 +11,7 @@ from disolyte.plots.lattice import plot_lattice_constants
 from disolyte.plots.learning import plot_learning_curve
 from disolyte.plots.monte_carlo import plot_monte_carlo
 from disolyte.plots.planes import plot_planar_table
+from disolyte.plots.stability import plot_stability
 from disolyte.plots.style import pretty_formula
 from disolyte.plots.training import plot_parity, plot_training
 from disolyte.plots.transport import TransportQuantity, plot_arrhenius, plot_msd
@@ -30,6 +31,7 @@ __all__ = [
     "plot_parity",
     "plot_planar_table",
     "plot_rdf",
+    "plot_stability",
     "plot_ternary_map",
     "plot_training",
     "pretty_formula",

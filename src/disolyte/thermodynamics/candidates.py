@@ -13,7 +13,7 @@ from disolyte.errors import CompositionError, InputError
 from disolyte.systems.schema import GridPoint
 from disolyte.thermodynamics.duplicates import find_distinct
 from disolyte.thermodynamics.hull import Phase, mixing_hull
-from disolyte.thermodynamics.schema import MixingHull, ParentSetting, RankedEnergiesDoc, SelectedStructure
+from disolyte.thermodynamics.schema import MixingHull, ParentSetting, RankedEnergiesDoc, SelectedStructure, SelectionDoc
 from disolyte.thermodynamics.selection import boltzmann_probabilities, draw_structures
 
 
@@ -102,6 +102,21 @@ def gather_candidates(rankings: Sequence[RankedEnergiesDoc]) -> tuple[list[Candi
             for i in (order[j] for j in distinct)
         ]
     return candidates, n_duplicates
+
+
+def selected_candidates(selection: SelectionDoc) -> list[Candidate]:
+    """The selected structures with their energies."""
+    return [
+        Candidate(
+            point=entry.point,
+            structure=entry.structure,
+            energy_ev=entry.energy_ev_per_fu * entry.n_formula_units,
+            n_formula_units=entry.n_formula_units,
+            family=entry.family,
+            parent=entry.parent,
+        )
+        for entry in selection.entries
+    ]
 
 
 def lowest_phases(candidates: Sequence[Candidate]) -> list[Phase]:

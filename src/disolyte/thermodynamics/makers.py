@@ -21,6 +21,7 @@ from disolyte.thermodynamics.candidates import (
     lowest_candidates,
     lowest_phases,
     pick_structures,
+    selected_candidates,
 )
 from disolyte.thermodynamics.competing import compete
 from disolyte.thermodynamics.energy_source import EnergySource, load_energy_model
@@ -248,7 +249,7 @@ class PhaseDiagramMaker(Maker):
             If the model does not know an element.
         """
         loaded = load_energy_model(model, device=self.device, dtype=self.dtype)
-        before = gather_candidates(rankings)[0] if rankings else _selected_candidates(selection)
+        before = gather_candidates(rankings)[0] if rankings else selected_candidates(selection)
         after = evaluate_candidates(before, loaded, self.relaxation, max_atoms=self.max_atoms)
         phases = lowest_phases(after)
         hull = mixing_hull(phases, selection.hull.end_members)
@@ -287,20 +288,6 @@ def _ground_state(entry: Candidate) -> GroundState:
         converged=entry.converged,
         lattice=lattice_constants(entry.structure, n_formula_units=entry.n_formula_units, parent=entry.parent),
     )
-
-
-def _selected_candidates(selection: SelectionDoc) -> list[Candidate]:
-    return [
-        Candidate(
-            point=entry.point,
-            structure=entry.structure,
-            energy_ev=entry.energy_ev_per_fu * entry.n_formula_units,
-            n_formula_units=entry.n_formula_units,
-            family=entry.family,
-            parent=entry.parent,
-        )
-        for entry in selection.entries
-    ]
 
 
 def _per_atom(candidates: Sequence[Candidate], values_ev_per_fu: Sequence[float]) -> list[float]:
