@@ -9,20 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from disolyte.cli.options import QUICKSTART_FOLDER, AsJson
 from disolyte.errors import InputError
 
 if TYPE_CHECKING:
     from disolyte.labelling.schema import DatasetDoc, LabelDoc
 
-DEFAULT_FOLDER = Path("disolyte-quickstart")
 DEFAULT_OUT = Path("dataset")
 
 Out = Annotated[Path, typer.Option(help="Folder for train.xyz, valid.xyz, test.xyz and dataset.json.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def export(
-    folder: Annotated[Path, typer.Option(help="Run folder.")] = DEFAULT_FOLDER,
+    folder: Annotated[Path, typer.Option(help="Run folder.")] = QUICKSTART_FOLDER,
     out: Out = DEFAULT_OUT,
     as_json: AsJson = False,
 ) -> None:

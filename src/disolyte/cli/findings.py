@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from disolyte.cli.campaigns import AsJson
+from disolyte.cli.options import CAMPAIGN_FOLDER, QUICKSTART_FOLDER, AsJson
 
 TABLES = ("compositions", "temperatures", "models", "selection", "quarantine")
 FolderToRead = Annotated[
@@ -79,9 +79,6 @@ def doctor(
 
 def default_folder(folder: Path | None) -> Path:
     """The folder given, or the default one of 'disolyte submit' or 'disolyte quickstart', whichever is here."""
-    from disolyte.cli.campaigns import DEFAULT_FOLDER as CAMPAIGN
-    from disolyte.cli.quickstart import DEFAULT_FOLDER as QUICKSTART
-
     if folder is not None:
         return folder
-    return CAMPAIGN if CAMPAIGN.is_dir() and not QUICKSTART.is_dir() else QUICKSTART
+    return CAMPAIGN_FOLDER if CAMPAIGN_FOLDER.is_dir() and not QUICKSTART_FOLDER.is_dir() else QUICKSTART_FOLDER

@@ -23,7 +23,7 @@ from rich.text import Text
 from disolyte.errors import DisolyteError, InputError, RunFolderError, RunFolderInUseError, StoreError
 from disolyte.workers.campaign import Campaign
 from disolyte.workers.database import Database, start_embedded
-from disolyte.workers.folder import NOT_A_RUN_FOLDER, CampaignRecord, RunFolder, read_job_store_spec
+from disolyte.workers.folder import NOT_A_RUN_FOLDER, CampaignRecord, RunFolder, check_private, read_job_store_spec
 from disolyte.workers.processes import ProcessRegistry, own_folder
 
 errors = Console(stderr=True)
@@ -104,6 +104,27 @@ def _check_job_store(spec: dict[str, Any], jobflow_config: Path) -> None:
             f"the JOB_STORE of {jobflow_config} cannot be used ({type(error).__name__}); "
             "check its store types, host, port, user and password"
         ) from error
+
+
+def read_uri(uri: str | None, file: Path | None, *, was_typed: bool) -> str | None:
+    """The database's URI, from the environment or a flag, or from a file that others cannot read.
+
+    Raises
+    ------
+    InputError
+        If the file is missing or others can read it, or a password was typed into the command line.
+    """
+    if file is not None:
+        if not file.is_file():
+            raise InputError(f"there is no file {file} with a MongoDB URI")
+        check_private(file)
+        return file.read_text(encoding="utf-8").strip()
+    if uri is not None and was_typed and Database.from_uri(uri).has_password:
+        raise InputError(
+            "a password on the command line can be read by everybody on this machine: put the URI into "
+            "DISOLYTE_MONGODB_URI, or into a file (chmod 600) for --mongodb-uri-file"
+        )
+    return uri
 
 
 @contextmanager

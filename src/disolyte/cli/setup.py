@@ -14,7 +14,7 @@ from rich.console import Console
 from disolyte.cli.session import campaign_name, readable_errors
 from disolyte.errors import InputError, RunFolderError
 from disolyte.workers.database import Database, embedded_database, free_port
-from disolyte.workers.folder import CampaignRecord, RunFolder, check_private, write_yaml
+from disolyte.workers.folder import CampaignRecord, RunFolder, write_yaml
 from disolyte.workers.processes import own_folder
 from disolyte.workers.queues import DEFAULT_SETTINGS, QueueSettings, qadapter_spec
 from disolyte.workers.roles import Role
@@ -55,27 +55,6 @@ def initialise(folder: Path, request: SetupRequest, *, may_ask: bool) -> None:
         with own_folder(files.path):
             _write(files, record, database, adapters)
         console.print(_next_steps(files, database), highlight=False, markup=False, soft_wrap=True)
-
-
-def read_uri(uri: str | None, file: Path | None, *, was_typed: bool) -> str | None:
-    """The database's URI, from the environment or a flag, or from a file that others cannot read.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or others can read it, or a password was typed into the command line.
-    """
-    if file is not None:
-        if not file.is_file():
-            raise InputError(f"there is no file {file} with a MongoDB URI")
-        check_private(file)
-        return file.read_text(encoding="utf-8").strip()
-    if uri is not None and was_typed and Database.from_uri(uri).has_password:
-        raise InputError(
-            "a password on the command line can be read by everybody on this machine: put the URI into "
-            "DISOLYTE_MONGODB_URI, or into a file (chmod 600) for --mongodb-uri-file"
-        )
-    return uri
 
 
 def queue_settings(request: SetupRequest) -> dict[Role, QueueSettings]:
