@@ -4,7 +4,7 @@ import torch
 
 from disolyte.dynamics import Engine, MDProtocol, Reason, Thermostat, choose_engine, engine_choice, run_md
 from disolyte.dynamics.member import Member, start_state
-from disolyte.dynamics.watchdog import closest_contact
+from disolyte.dynamics.watchdog import Watchdog, closest_contact
 from disolyte.errors import DynamicsError, InputError, MissingExtraError
 
 pytest.importorskip("torch_sim")
@@ -50,7 +50,8 @@ def test_collapsing_system_ends_alone(argon, collapsing, argon_model, tmp_path):
     """One of eight collapses; the other seven do what they do without it."""
     systems = [argon] * 3 + [collapsing] + [argon] * 4
     protocols = [protocol(seed=seed, thermostat="langevin", record_every=2) for seed in range(8)]
-    runs = run_md(systems, protocols, argon_model, tmp_path / "eight", engine=Engine.TORCH_SIM)
+    watchdog = Watchdog(contact_fraction=0.5)
+    runs = run_md(systems, protocols, argon_model, tmp_path / "eight", engine=Engine.TORCH_SIM, watchdog=watchdog)
     assert [run.verdict.completed for run in runs] == [True] * 3 + [False] + [True] * 4
     bad = runs[3]
     assert bad.verdict.reason in {Reason.FORCE_SPIKE, Reason.TEMPERATURE_SPIKE, Reason.TOO_CLOSE, Reason.ENERGY_DRIFT}

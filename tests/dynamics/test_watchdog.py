@@ -130,6 +130,14 @@ def test_overlap_at_the_start_ends_that_system_alone(copper, tmp_path):
     assert second.verdict.completed
 
 
+@pytest.mark.parametrize(("symbols", "distance_ang", "fits"), [("VO", 1.45, True), ("LiIn", 1.6, False)])
+def test_short_bonds_pass_and_swallowed_ions_do_not(symbols, distance_ang, fits):
+    """A vanadyl bond shrunk by vibration is chemistry; lithium inside indium is the fault of a model."""
+    pair = Atoms(symbols, [[0, 0, 0], [0, 0, distance_ang]], cell=[15] * 3, pbc=True)
+    contact = closest_contact(pair.positions, pair.numbers, np.array(pair.cell), pair.pbc)
+    assert (contact.fraction >= Watchdog().contact_fraction) is fits
+
+
 def test_what_cannot_start(copper, tmp_path):
     protocol = MDProtocol(temperature_k=300.0, n_steps=10)
     with pytest.raises(StructureError, match="use a supercell"):
