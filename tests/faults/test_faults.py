@@ -12,6 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from disolyte.errors import ResultsError
+
 sys.path.insert(0, str(Path(__file__).parent))
 makers = importlib.import_module("makers_for_faults")
 
@@ -92,3 +94,91 @@ def test_workers_outlast_a_store_that_refuses(disturbed, undisturbed):
     found, launches = disturbed.findings()
     assert found == undisturbed
     assert done.items() <= launches.items()
+
+
+def test_lost_job_of_a_worker_elsewhere_is_found_and_runs_again(disturbed, undisturbed):
+    """A plain rlaunch is killed; FireWorks thinks that its job runs, until it has been silent for long enough."""
+    from disolyte.cli.session import open_campaign
+
+    disturbed.submit(makers.spread_flow(seconds=2.0))
+    with open_campaign(disturbed.folder) as campaign:
+        files = campaign.files
+        files.launches.mkdir(exist_ok=True)
+        rlaunch = [str(Path(sys.executable).parent / "rlaunch"), "-l", str(files.launchpad_file)]
+        rlaunch += ["-w", str(files.fworker_file("cpu")), "rapidfire"]
+        environment = {**os.environ, "JOBFLOW_CONFIG_FILE": str(files.jobflow_file)}
+        worker = psutil.Popen(rlaunch, cwd=files.launches, env=environment, stdout=subprocess.DEVNULL, stderr=-3)
+        disturbed.wait_for(lambda: disturbed.database().fireworks.find_one({"name": "first", "state": "RUNNING"}))
+        worker.kill()
+        worker.wait(10)
+        done = disturbed.completed()
+    assert "Nothing has failed" in disturbed.run("rerun"), "it may run elsewhere still"
+    time.sleep(1)
+    assert "1 jobs are ready" in disturbed.run("rerun", "--lost-after", "0")
+    found, launches = disturbed.finish()
+    assert found == undisturbed
+    assert done.items() <= launches.items()
+
+
+def test_half_written_blob_is_not_taken_for_whole(disturbed):
+    """The worker dies while 20 MB go into the store: readers are refused, and the next run writes them whole."""
+    from disolyte.cli.session import open_campaign
+    from disolyte.results import Results
+
+    disturbed.submit(makers.PieceMaker(name="big", seconds=0.0, size=2_000_000).make(1))
+    launcher = disturbed.work()
+    disturbed.wait_for(lambda: disturbed.pid("worker"))
+    disturbed.wait_for(lambda: disturbed.database()["outputs_blobs.chunks"].find_one({}, {"_id": 1}))
+    psutil.Process(disturbed.pid("worker")).kill()
+    assert launcher.wait(60) != 0
+    with open_campaign(disturbed.folder) as campaign:
+        database = disturbed.database()
+        assert database["outputs_blobs.chunks"].count_documents({}) > 0, "the kill came too early"
+        assert database["outputs_blobs.files"].count_documents({}) == 0, "the kill came too late"
+        results = Results(campaign.job_store(), campaign.name)
+        assert len(results.documents(makers.PieceDoc)) == 1, "jobflow writes a document before its blobs"
+        with pytest.raises(ResultsError, match="is not whole"):
+            results.documents(makers.PieceDoc, load=True)
+    found, _ = disturbed.finish()
+    ((value, _, _),) = found.values()
+    assert value == 2
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 600 MB, where one may be mounted."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600m", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(mount, capture_output=True, check=False)
+    except FileNotFoundError:
+        pytest.skip("no mount here")
+    if done.returncode:
+        pytest.skip(f"may not mount a small disk: {done.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_full_disk(disturbed, undisturbed, small_disk):
+    """The disk fills up while jobs run; with space again, the campaign ends as if nothing had been."""
+    disturbed.folder = small_disk / "run"
+    disturbed.submit(makers.spread_flow())
+    launcher = disturbed.work()
+    disturbed.wait_for(lambda: len(disturbed.completed()) > 1)
+    filler = small_disk / "filler"
+    with filler.open("wb") as stream, pytest.raises(OSError, match="No space"):
+        while True:
+            stream.write(b"0" * 2**20)
+            stream.flush()
+    try:
+        code = launcher.wait(20)
+    except psutil.TimeoutExpired:
+        launcher.terminate()
+        code = launcher.wait(30)
+    assert code != 0
+    refused = disturbed.run("rerun", check=False)
+    assert "cannot write to the run folder" in refused or "MB are free" in refused
+    filler.unlink()
+    found, _ = disturbed.finish()
+    assert found == undisturbed

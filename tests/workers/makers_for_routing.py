@@ -85,3 +85,8 @@ class NeedsFileMaker(Maker):
         from pathlib import Path
 
         return Path(path).read_text()
+
+
+def fan_out_flow():
+    """One fan-out."""
+    return Flow([FanOutMaker(depth=0).make(1)])

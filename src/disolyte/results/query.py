@@ -135,10 +135,17 @@ class Results:
         criteria = {"output.@class": kind.__name__, "output.@module": kind.__module__, **self._mine()}
         # A job that was replaced has one entry per index; the last holds the result.
         newest: dict[str, tuple[int, str, dict[str, Any]]] = {}
-        for entry in self.store.query(criteria, load=load):
-            known = newest.get(entry["uuid"])
-            if known is None or known[0] < entry["index"]:
-                newest[entry["uuid"]] = (entry["index"], entry["completed_at"], entry["output"])
+        try:
+            for entry in self.store.query(criteria, load=load):
+                known = newest.get(entry["uuid"])
+                if known is None or known[0] < entry["index"]:
+                    newest[entry["uuid"]] = (entry["index"], entry["completed_at"], entry["output"])
+        except KeyError as error:
+            # jobflow writes a document before its blobs.
+            raise ResultsError(
+                f"a {kind.__name__} of the store is not whole, blob {error} is missing: its job was cut off while it "
+                "wrote; run 'disolyte rerun', then 'disolyte work'"
+            ) from error
         for _, _, output in sorted(newest.values(), key=lambda item: item[1]):
             try:
                 yield MontyDecoder().process_decoded(output)
