@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,7 +12,7 @@ from disolyte.errors import InputError
 from disolyte.finetuning.stability.schema import ModelStability, StabilityDoc
 from disolyte.plots.style import COLOURS, FAINT, INK, MARKERS, PAGE_IN, new_figure, note_caveats, set_title, styled
 
-LINEAR_MEV = 30.0
+LINEAR_MEV: Final = 10.0
 """Energies are linear up to this, logarithmic beyond: a run that blows up leaves the others visible."""
 
 
@@ -46,8 +48,9 @@ def plot_stability(doc: StabilityDoc) -> Figure:
     distances.set_xticks(range(len(doc.floors)), ["–".join(floor.elements) for floor in doc.floors], rotation=90)
     distances.set_ylabel("Shortest distance / floor")
     distances.set_ylim(bottom=0.0)
-    handles, labels = energies.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=1)
+    low, high = energies.get_ylim()
+    energies.set_ylim(low, 10 * max(high, LINEAR_MEV))  # room for the names
+    energies.legend(loc="upper right")
     protocol = doc.protocol
     set_title(figure, f"MD at {protocol.temperature_k:g} K ({protocol.thermostat}), same structures and velocities")
     note_caveats(figure, doc.caveats)
@@ -55,8 +58,7 @@ def plot_stability(doc: StabilityDoc) -> Figure:
 
 
 def _draw_energies(axes: Axes, model: ModelStability, colour: str) -> None:
-    kind = "fine-tuned" if model.is_fine_tuned else "from scratch"
-    label = f"{model.model.name} ({kind}): {model.n_failed} of {len(model.runs)} runs failed"
+    label = f"{model.model.name}: {model.n_failed} of {len(model.runs)} runs failed"
     for run in model.runs:
         times_ps, changes_ev_per_atom = run.energies_ev_per_atom.to_array()
         axes.plot(times_ps, 1e3 * changes_ev_per_atom, color=colour, linewidth=0.9, alpha=0.8, label=label)
