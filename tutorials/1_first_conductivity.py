@@ -15,6 +15,7 @@
 # ```
 
 # %%
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from disolyte.plots import plot_arrhenius, plot_hull, plot_msd, plot_parity, plo
 from disolyte.results import summarise
 from disolyte.results.report import draw_figures, render_report
 
+warnings.simplefilter("ignore")  # other packages', about themselves
 FOLDER = Path("first-conductivity")
 FOLDER.mkdir(exist_ok=True)
 
