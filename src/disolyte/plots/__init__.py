@@ -4,6 +4,7 @@ Consumes the documents of the stages; produces matplotlib figures, and writes no
 caveats says so below its axes.
 """
 
+from disolyte.plots.committee import plot_committee
 from disolyte.plots.density import plot_density, plot_isosurface
 from disolyte.plots.hopping import plot_jump_network, plot_rdf
 from disolyte.plots.hull import plot_formation_energy, plot_hull, plot_ternary_map
@@ -19,6 +20,7 @@ from disolyte.plots.transport import TransportQuantity, plot_arrhenius, plot_msd
 __all__ = [
     "TransportQuantity",
     "plot_arrhenius",
+    "plot_committee",
     "plot_density",
     "plot_formation_energy",
     "plot_hull",
