@@ -7,11 +7,16 @@ from functools import partial
 import numpy as np
 import pytest
 from ase.io import write
+from jobflow import Flow, JobStore, run_locally
+from maggma.stores import MemoryStore
 
 from disolyte.blobs import Blob
+from disolyte.finetuning.frames import Frames
+from disolyte.finetuning.makers import FinetuneMaker
+from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
 from disolyte.finetuning.reference.structures import distort, random_ordering
 from disolyte.labelling.schema import DatasetDoc
-from disolyte.models import SHIPPED, ModelSource, load_model
+from disolyte.models import SHIPPED, ModelDoc, ModelSource, load_model
 
 STEEPER = 1.1
 SHIFTS_EV = {"Li": 0.3, "In": -1.0, "Y": 0.7, "Br": 0.2, "Cl": -0.4}
@@ -72,3 +77,40 @@ def make_dataset():
 def dataset(foundation):
     frames = steepened(foundation, 36, seed=11)
     return as_dataset(frames[:24], frames[24:30], frames[30:])
+
+
+@pytest.fixture(scope="session")
+def options():
+    return FinetuneOptions(max_num_epochs=8, batch_size=6, dtype="float32", lr=0.005)
+
+
+@pytest.fixture(scope="session")
+def replay_options():
+    return ReplayOptions(n_frames=20)
+
+
+@pytest.fixture(scope="session")
+def maker(options, replay_options):
+    return FinetuneMaker(foundation=ModelSource(name=SHIPPED), options=options, replay=replay_options, seed=4)
+
+
+@pytest.fixture(scope="session")
+def run_job():
+    def run(job, document, folder):
+        """Run a job and all that it plans; read its document from the store."""
+        store = JobStore(MemoryStore(), additional_stores={"data": MemoryStore()})
+        run_locally(Flow([job]), store=store, ensure_success=True, root_dir=folder, create_folders=True)
+        return document.model_validate(store.get_output(job.uuid, load=True))
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def document(maker, dataset, run_job, tmp_path_factory):
+    """The fine-tuned model that most tests look at."""
+    return run_job(maker.make(dataset), ModelDoc, tmp_path_factory.mktemp("finetune"))
+
+
+@pytest.fixture(scope="session")
+def split_frames(dataset):
+    return Frames(*(dataset.to_atoms(split) for split in ("train", "valid", "test")))

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from disolyte.blobs import Blob
-from disolyte.errors import DatasetError
+from disolyte.errors import DatasetError, FinetuningError
 from disolyte.finetuning.frames import Frames, check_frames, read_frames
 from disolyte.finetuning.learning_curve.subsets import TrainingSubset
 from disolyte.finetuning.makers import FinetuneMaker, ScratchTrainMaker
 from disolyte.finetuning.mislabelling import check_against_foundation
+from disolyte.finetuning.options import ReplayOptions
 from disolyte.labelling.schema import LabelConsistency
 from disolyte.models import SHIPPED, ModelSource
+from disolyte.models.sources import find_model_file
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +135,15 @@ def test_subsets_are_nested_and_keep_the_shares(frames, make_dataset):
     assert {atoms.positions.tobytes() for atoms in other} != positions[8]
     with pytest.raises(DatasetError, match="31 frames of 30"):
         read_frames(dataset, TrainingSubset(n_train=31))
+
+
+@pytest.mark.parametrize("by_path", [True, False])
+def test_no_replay_is_refused_before_training(frames, make_dataset, clean_dir, by_path):
+    """With a foundation by path mace would fall back to naive fine-tuning with a warning."""
+    source = ModelSource(name=SHIPPED)
+    if by_path:
+        source = ModelSource(path=str(find_model_file(source).path), name="")
+    maker = FinetuneMaker(foundation=source, replay=ReplayOptions(n_frames=0))
+    with pytest.raises(FinetuningError, match="naive fine-tuning"):
+        maker.make.original(maker, make_dataset(frames[:30], frames[30:35], frames[35:]))
+    assert not (clean_dir / "training" / "run.json").exists()
