@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -7,7 +9,8 @@ from pydantic import ValidationError
 
 from disolyte.dynamics import MDProtocol, Reason, Watchdog, run_md
 from disolyte.dynamics.watchdog import closest_contact
-from disolyte.errors import StructureError
+from disolyte.errors import RunFolderInUseError, StructureError
+from disolyte.ownership import own_folder
 
 
 def check(**changes):
@@ -145,3 +148,11 @@ def test_what_cannot_start(copper, tmp_path):
     copper.positions[3, 1] = np.nan
     with pytest.raises(StructureError, match="not finite"):
         run_md([copper], [protocol], EMT(), tmp_path / "nan")
+
+
+def test_one_process_at_a_time(copper, tmp_path):
+    protocol = MDProtocol(temperature_k=300.0, n_steps=4, record_every=2)
+    with own_folder(tmp_path / "md"), pytest.raises(RunFolderInUseError, match=f"in use by process {os.getpid()}"):
+        run_md([copper], [protocol], EMT(), tmp_path / "md")
+    (run,) = run_md([copper], [protocol], EMT(), tmp_path / "md")
+    assert run.verdict.completed

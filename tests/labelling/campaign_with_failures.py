@@ -46,9 +46,10 @@ def run_campaign(
     In the folder of a campaign that was killed it goes on from what is finished.
     """
     from disolyte.labelling.schema import LabelDoc
+    from disolyte.ownership import own_folder
     from disolyte.workers.campaign import Campaign
     from disolyte.workers.database import start_embedded
-    from disolyte.workers.processes import ProcessRegistry, own_folder
+    from disolyte.workers.processes import ProcessRegistry
 
     structures, frames = bench.salt_frames(n_frames)
     faulty = {index: faults[i % len(faults)] for i, index in enumerate(range(2, n_frames, 5))}

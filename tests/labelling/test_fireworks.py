@@ -11,9 +11,10 @@ from jobflow import Flow
 from disolyte.labelling.labels import iter_labelled_frames
 from disolyte.labelling.makers import LabelMaker
 from disolyte.labelling.schema import LabelDoc, RejectionKind
+from disolyte.ownership import own_folder
 from disolyte.workers.campaign import Campaign
 from disolyte.workers.database import start_embedded
-from disolyte.workers.processes import ProcessRegistry, own_folder
+from disolyte.workers.processes import ProcessRegistry
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE))

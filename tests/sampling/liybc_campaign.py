@@ -14,6 +14,7 @@ from jobflow import Flow
 from disolyte.dynamics import MDProtocol, Thermostat
 from disolyte.enumeration import OrderingSpace
 from disolyte.models import SHIPPED, ModelSource
+from disolyte.ownership import own_folder
 from disolyte.sampling import FrameChoice, FrameSelection
 from disolyte.sampling.makers import MaceMDSamplerMaker, SamplingMaker
 from disolyte.sampling.schema import SampleDoc
@@ -21,7 +22,7 @@ from disolyte.systems import disordered_structure, get_system
 from disolyte.thermodynamics.schema import SelectedStructure
 from disolyte.workers.campaign import Campaign
 from disolyte.workers.database import start_embedded
-from disolyte.workers.processes import ProcessRegistry, own_folder
+from disolyte.workers.processes import ProcessRegistry
 from disolyte.workers.routing import assign_workers
 
 N_PER_COMPOSITION = 2

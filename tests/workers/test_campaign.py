@@ -12,9 +12,10 @@ import pytest
 from jobflow import Flow
 
 from disolyte.errors import RunFolderError, StoreError, WorkerError
+from disolyte.ownership import own_folder
 from disolyte.workers.campaign import Campaign
 from disolyte.workers.database import Database, start_embedded
-from disolyte.workers.processes import ProcessRegistry, own_folder
+from disolyte.workers.processes import ProcessRegistry
 from disolyte.workers.routing import assign_workers
 
 HERE = Path(__file__).parent

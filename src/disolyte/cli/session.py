@@ -21,10 +21,11 @@ from rich.console import Console
 from rich.text import Text
 
 from disolyte.errors import DisolyteError, InputError, RunFolderError, RunFolderInUseError, StoreError
+from disolyte.ownership import own_folder
 from disolyte.workers.campaign import Campaign
 from disolyte.workers.database import Database, start_embedded
 from disolyte.workers.folder import NOT_A_RUN_FOLDER, CampaignRecord, RunFolder, check_private, read_job_store_spec
-from disolyte.workers.processes import ProcessRegistry, own_folder
+from disolyte.workers.processes import ProcessRegistry
 
 errors = Console(stderr=True)
 CAMPAIGN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

@@ -21,6 +21,7 @@ from disolyte.dynamics.trajectory import Chunk, MDRun
 from disolyte.dynamics.watchdog import Watchdog
 from disolyte.dynamics.writer import RunWriter
 from disolyte.errors import InputError
+from disolyte.ownership import own_folder
 
 if TYPE_CHECKING:
     from disolyte.models import LoadedModel
@@ -78,27 +79,28 @@ def run_md(
     DynamicsError, StructureError, ModelCoverageError
         If a system cannot start, or ``directory`` holds other runs or a broken one.
     RunFolderError
-        If ``directory`` cannot be written to.
+        If ``directory`` cannot be written to, or another process runs in it.
     """
     _check_arguments(systems, protocols, chunk_frames, max_batch_atoms)
     engine = choose_engine(engine, systems, model)
     check_start(systems, model)
-    folders = [Path(directory) / f"system-{index:04d}" for index in range(len(systems))]
-    writers = [
-        RunWriter(folder, _header(atoms, protocol, model))
-        for folder, atoms, protocol in zip(folders, systems, protocols, strict=True)
-    ]
-    open_runs = [
-        (Member(atoms, protocol, start_state(atoms, protocol) if writer.last is None else writer.last.end), writer)
-        for atoms, protocol, writer in zip(systems, protocols, writers, strict=True)
-        if not _has_ended(writer)
-    ]
-    if open_runs:
-        if not isinstance(model, Calculator):
-            model = prepare_model([member.atoms for member, _ in open_runs], model)
-        runner = _make_engine(engine, model, watchdog or Watchdog())
-        for batch in _batches(open_runs, 0 if engine is Engine.ASE else max_batch_atoms):
-            _run_batch(batch, runner, chunk_frames)
+    with own_folder(Path(directory)):
+        folders = [Path(directory) / f"system-{index:04d}" for index in range(len(systems))]
+        writers = [
+            RunWriter(folder, _header(atoms, protocol, model))
+            for folder, atoms, protocol in zip(folders, systems, protocols, strict=True)
+        ]
+        open_runs = [
+            (Member(atoms, protocol, start_state(atoms, protocol) if writer.last is None else writer.last.end), writer)
+            for atoms, protocol, writer in zip(systems, protocols, writers, strict=True)
+            if not _has_ended(writer)
+        ]
+        if open_runs:
+            if not isinstance(model, Calculator):
+                model = prepare_model([member.atoms for member, _ in open_runs], model)
+            runner = _make_engine(engine, model, watchdog or Watchdog())
+            for batch in _batches(open_runs, 0 if engine is Engine.ASE else max_batch_atoms):
+                _run_batch(batch, runner, chunk_frames)
     return [MDRun(folder) for folder in folders]
 
 

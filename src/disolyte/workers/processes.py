@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
-
-from disolyte.errors import RunFolderError, RunFolderInUseError
 
 STOP_TIMEOUT_S = 20.0
 """Time for a child to end by itself before it is killed."""
@@ -119,39 +116,3 @@ def _end(pid: float, create_time: float) -> None:
     for survivor in alive:
         survivor.kill()
     psutil.wait_procs(alive, timeout=STOP_TIMEOUT_S)
-
-
-@contextmanager
-def own_folder(folder: Path) -> Iterator[Path]:
-    """Hold a run folder against a second owner, and make sure that it can be written to.
-
-    Raises
-    ------
-    RunFolderError
-        If the folder cannot be made or written to.
-    RunFolderInUseError
-        If another process holds it.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / ".write-test"
-        probe.write_bytes(b"0" * 4096)
-        probe.unlink()
-        lock = (folder / ".lock").open("a+")
-    except OSError as error:
-        raise RunFolderError(
-            f"cannot write to the run folder {folder}: {error.strerror}; give a writable one with --folder"
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            owner = lock.read().strip() or "unknown"
-            raise RunFolderInUseError(
-                f"the run folder {folder} is in use by process {owner}; wait for it, end it, or give another --folder"
-            ) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield folder
