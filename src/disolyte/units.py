@@ -2,18 +2,24 @@
 
 Fields and arguments end in their unit. Inside disolyte these are the only ones:
 
-======================  =====================  ==========================
+======================  =====================  ============================================
 quantity                unit                   suffix
-======================  =====================  ==========================
+======================  =====================  ============================================
 energy                  eV                     ``_ev``, ``_ev_per_atom``, ``_ev_per_fu``
 force                   eV/Å                   ``_ev_per_ang``
 stress                  eV/Å³, tension > 0     ``_ev_per_ang3``
-length, volume          Å, Å³                  ``_ang``, ``_ang3``
-time                    fs, ps                 ``_fs``, ``_ps``
+drift of an energy      eV/atom/ps             ``_ev_per_atom_per_ps``
+length, squared, cubed  Å, Å², Å³              ``_ang``, ``_ang2``, ``_ang3``, ``_ang3_per_fu``
+angle                   degrees                ``_deg``
+wave vector             1/Å, 2π included       ``_per_ang``
+time                    fs, ps; s of a clock   ``_fs``, ``_ps``, ``_s``
+rate                    1/ps                   ``_per_ps``
 temperature             K                      ``_k``
+charge                  elementary charges     ``_e``
+heat capacity           k_B per formula unit   ``_kb_per_fu``
 diffusivity             cm²/s                  ``_cm2_per_s``
 conductivity            S/cm                   ``_s_per_cm``
-======================  =====================  ==========================
+======================  =====================  ============================================
 
 The stress sign is ASE's: positive under tension. VASP prints kbar with the other sign.
 """

@@ -12,6 +12,8 @@ Directives, each of which writes reStructuredText or Markdown that autodoc and S
     What else its modules hold.
 ``base``
     The modules that all stages share.
+``units``
+    The table of units.
 ``commands``
     All commands with their options.
 """
@@ -210,6 +212,15 @@ class Base(Written):
             yield from (f".. automodule:: {ROOT}.{name}", "   :members:", "")
 
 
+class Units(Written):
+    """The table of units."""
+
+    def lines(self) -> Iterator[str]:
+        """The table in the docstring of the module."""
+        text = inspect.getdoc(importlib.import_module(f"{ROOT}.units")) or ""
+        yield from ("=====" + text.partition("=====")[2].rpartition("=====")[0] + "=====").splitlines()
+
+
 class Commands(Directive):
     """All commands, as typer writes them."""
 
@@ -283,7 +294,14 @@ def find_home(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: n
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register directives and events."""
-    directives = {"makers": MakersTable, "documents": DocumentsTable, "stage": Stage, "modules": Modules, "base": Base}
+    directives = {
+        "makers": MakersTable,
+        "documents": DocumentsTable,
+        "stage": Stage,
+        "modules": Modules,
+        "base": Base,
+        "units": Units,
+    }
     for name, directive in {**directives, "commands": Commands}.items():
         app.add_directive(name, directive)
     app.connect("autodoc-process-docstring", list_fields, priority=100)
