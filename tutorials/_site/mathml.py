@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from html import escape
 from typing import Any
 
 from docutils import nodes
-from docutils.utils.math import latex2mathml
+from docutils.utils.math import MathError, latex2mathml
 from sphinx.application import Sphinx
+from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
 
+def _mathml(node: nodes.math | nodes.math_block, *, as_block: bool) -> str:
+    try:
+        return str(latex2mathml.tex2mathml(node.astext(), as_block=as_block))
+    except MathError as error:
+        logging.getLogger(__name__).warning("%s: %s", error, node.astext(), location=node, type="math")
+        return f"<code>{escape(node.astext())}</code>"
+
+
 def _inline(writer: HTML5Translator, node: nodes.math) -> None:
-    writer.body.append(latex2mathml.tex2mathml(node.astext()))
+    writer.body.append(_mathml(node, as_block=False))
     raise nodes.SkipNode
 
 
 def _block(writer: HTML5Translator, node: nodes.math_block) -> None:
     writer.body.append(writer.starttag(node, "div", CLASS="math"))
-    writer.body.append(latex2mathml.tex2mathml(node.astext(), as_block=True))
+    writer.body.append(_mathml(node, as_block=True))
     writer.body.append("</div>\n")
     raise nodes.SkipNode
 

@@ -301,8 +301,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
         "modules": Modules,
         "base": Base,
         "units": Units,
+        "commands": Commands,
     }
-    for name, directive in {**directives, "commands": Commands}.items():
+    for name, directive in directives.items():
         app.add_directive(name, directive)
     app.connect("autodoc-process-docstring", list_fields, priority=100)
     app.connect("autodoc-process-signature", hide_signature)
