@@ -63,7 +63,7 @@ def plot_density(doc: MechanismDoc, temperature_k: float) -> Figure:
         axes.set_title(f"along ${'abc'[along]}$")
     bar = figure.colorbar(shade, ax=list(panels), shrink=0.85)
     bar.set_label("Mean density (Å$^{-3}$)")
-    figure.legend(handles=_site_handles(one), loc="outside lower center", ncols=6)
+    figure.legend(handles=_site_handles(one), loc="outside right upper")
     figure.suptitle(f"{doc.mobile.element} in {pretty_formula(doc.formula)}, {temperature_k:.0f} K", fontsize=9.5)
     note_caveats(figure, doc.caveats)
     return figure

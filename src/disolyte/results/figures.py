@@ -78,8 +78,9 @@ class ReportFigure:
 
     @property
     def data_uri(self) -> str:
-        """The figure as it sits inside a page."""
-        return _data_uri(self.png)
+        """The figure as it sits inside a page; half of the page is too narrow for a legend beside it."""
+        narrow = None if self.is_wide or not self.figure.legends else self.narrow_data_uri
+        return _data_uri(self.png) if narrow is None else narrow
 
     @property
     def narrow_data_uri(self) -> str | None:

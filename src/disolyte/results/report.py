@@ -66,12 +66,12 @@ def _documents(results: Results) -> list[StageDoc]:
     return [*(doc for kind in kinds for doc in results.documents(kind)[-1:]), *results.transport()]
 
 
-def _formula_markup(formula: str) -> Markup:
-    """Formula with its numbers as subscripts.
+def _formula_markup(text: str) -> Markup:
+    """Text with the numbers of the formulas in it as subscripts.
 
     Examples
     --------
-    >>> str(_formula_markup("Li3InCl6"))
-    'Li<sub>3</sub>InCl<sub>6</sub>'
+    >>> str(_formula_markup("Li3InCl6 at 600 K"))
+    'Li<sub>3</sub>InCl<sub>6</sub> at 600 K'
     """
-    return Markup(re.sub(r"(\d+(?:\.\d+)?)", r"<sub>\1</sub>", str(escape(formula))))  # noqa: S704  escaped just here
+    return Markup(re.sub(r"(?<=[A-Za-z)])(\d+(?:\.\d+)?)", r"<sub>\1</sub>", str(escape(text))))  # noqa: S704  escaped just here
