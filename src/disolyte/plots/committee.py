@@ -32,13 +32,10 @@ def plot_committee(doc: CommitteeDoc) -> Figure:
     figure = new_figure(PAGE_IN, 3.4)
     axes = list(figure.subplots(1, 3))
     frames = doc.frames
-    _draw_errors(
-        axes[0], doc.forces, frames.force_spreads_ev_per_ang.to_array(), frames.force_errors_ev_per_ang.to_array(), 0
-    )
-    _draw_errors(
-        axes[1], doc.energies, frames.energy_spreads_ev_per_atom.to_array(), frames.energy_errors_ev_per_atom.to_array(),
-        1,
-    )  # fmt: skip
+    spreads, errors = frames.force_spreads_ev_per_ang.to_array(), frames.force_errors_ev_per_ang.to_array()
+    _draw_errors(axes[0], doc.forces, spreads, errors, 0)
+    spreads, errors = frames.energy_spreads_ev_per_atom.to_array(), frames.energy_errors_ev_per_atom.to_array()
+    _draw_errors(axes[1], doc.energies, spreads, errors, 1)
     _draw_coverage(axes[2], [doc.forces, doc.energies])
     set_title(figure, f"Committee of {len(doc.members)} models: test frames")
     note_caveats(figure, doc.caveats)
@@ -62,10 +59,10 @@ def _draw_errors(
     unit = calibration.unit.replace("eV", "meV")
     axes.set_xlabel(f"Expected error of {calibration.quantity} ({unit})")
     axes.set_ylabel(f"True error ({unit})")
-    lines = [f"scale {calibration.scale:.2f}"]
+    notes = [f"scale {calibration.scale:.2f}"]
     if calibration.spearman is not None:
-        lines.insert(0, f"rank correlation {calibration.spearman:.2f}")
-    axes.text(0.04, 0.96, "\n".join(lines), transform=axes.transAxes, va="top", fontsize=7.5)
+        notes.insert(0, f"rank correlation {calibration.spearman:.2f}")
+    axes.set_title(", ".join(notes), fontsize=8)
 
 
 def _draw_coverage(axes: Axes, calibrations: list[Calibration]) -> None:

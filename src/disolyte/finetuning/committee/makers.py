@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import ClassVar, Final
 
 from jobflow import Flow, Job, JobConfig, Maker, OnMissing, job
@@ -15,9 +16,9 @@ from disolyte.finetuning.committee.schema import CommitteeDoc, UncertainFramesDo
 from disolyte.finetuning.committee.selection import (
     UncertainFrameChoice,
     UncertainQuantity,
+    displacement_distance,
     find_candidates,
     select_uncertain,
-    typical_distance,
 )
 from disolyte.finetuning.makers import FinetuneMaker
 from disolyte.labelling.schema import DatasetDoc
@@ -221,13 +222,13 @@ class UncertainFramesMaker(Maker):
             UncertainQuantity.LARGEST_FORCE: predictions.largest_force_spreads_ev_per_ang,
             UncertainQuantity.ENERGY: energies,
         }
-        descriptors = describe_structures(predictor.models[0], frames, batch_size=self.batch_size)
+        describe = partial(describe_structures, predictor.models[0], batch_size=self.batch_size)
         chosen = select_uncertain(
             ranked[self.choice.quantity],
-            descriptors,
+            describe(frames),
             candidates,
             n_frames=self.choice.n_frames,
-            duplicate_distance=self.choice.duplicate_fraction * typical_distance(descriptors, batch.family),
+            duplicate_distance=displacement_distance(describe, frames, self.choice.duplicate_rms_ang),
         )
         n_certain = int((forces < self.choice.min_force_spread_ev_per_ang).sum())
         return UncertainFramesDoc(

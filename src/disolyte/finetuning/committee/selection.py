@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
+from ase import Atoms
 from numpy.typing import NDArray
 from pydantic import ConfigDict, Field, model_validator
 
 from disolyte.errors import InputError
 from disolyte.records import Record
+
+_MOST_MOVED: Final = 10
+"""Frames that are moved to find the distance of a displacement."""
 
 
 class UncertainQuantity(StrEnum):
@@ -33,11 +37,11 @@ class UncertainFrameChoice(Record):
 
     n_frames: int = Field(default=100, gt=0, description="Most frames taken.")
     quantity: UncertainQuantity = Field(default=UncertainQuantity.FORCES, description="Spread that ranks them.")
-    duplicate_fraction: float = Field(
-        default=0.2,
+    duplicate_rms_ang: float = Field(
+        default=0.05,
         ge=0,
-        description="Frames nearer to a chosen one than this part of a frame's typical distance from the mean of its "
-        "family are the same.",
+        description="Frames as near to a chosen one as a copy of it whose atoms moved by this root mean square are the "
+        "same.",
     )
     min_force_spread_ev_per_ang: float = Field(
         default=0.0, ge=0, description="Frames whose expected force error is below are known well enough."
@@ -121,23 +125,31 @@ def select_uncertain(
     return ChosenIndices(chosen, n_duplicates)
 
 
-def typical_distance(descriptors: NDArray[np.float64], families: Sequence[str]) -> float:
-    """Median distance of a frame from the mean of its family: what its atoms' motion makes of it.
+def displacement_distance(
+    describe: Callable[[list[Atoms]], NDArray[np.float64]], frames: Sequence[Atoms], rms_ang: float, *, seed: int = 0
+) -> float:
+    """Median distance between descriptors of frames and of copies whose atoms moved at random.
 
-    Families of one frame say nothing; if there are no others, distances from the mean of all frames are taken.
+    It gives the distance of descriptors, which has no unit, a meaning in Å.
 
     Parameters
     ----------
-    descriptors
-        Shape (n, n_features).
-    families
-        Family of each frame.
+    describe
+        Descriptors of structures, shape (n, n_features).
+    frames
+        Frames, of which up to ten are moved.
+    rms_ang
+        Root mean square displacement of an atom.
+    seed
+        Seed of the displacements.
     """
-    names = np.array(families)
-    members = [np.flatnonzero(names == name) for name in sorted(set(families))]
-    groups = [rows for rows in members if len(rows) > 1] or [np.arange(len(names))]
-    parts = [np.linalg.norm(descriptors[rows] - descriptors[rows].mean(axis=0), axis=1) for rows in groups]
-    return float(np.median(np.concatenate(parts)))
+    generator = np.random.default_rng(seed)
+    picked = [frames[index] for index in np.unique(np.linspace(0, len(frames) - 1, _MOST_MOVED).astype(int))]
+    moved = [atoms.copy() for atoms in picked]
+    for atoms in moved:
+        atoms.positions += generator.normal(scale=rms_ang / np.sqrt(3.0), size=atoms.positions.shape)
+    points = describe([*picked, *moved])
+    return float(np.median(np.linalg.norm(points[: len(picked)] - points[len(picked) :], axis=1)))
 
 
 def find_candidates(force_spreads_ev_per_ang: NDArray[np.float64], choice: UncertainFrameChoice) -> list[int]:

@@ -10,6 +10,7 @@ from ase import Atoms
 
 from disolyte.errors import InputError
 from disolyte.finetuning.distillation.frames import TaughtFrames
+from disolyte.finetuning.distillation.schema import SpeedComparison
 from disolyte.finetuning.distillation.speed import SpeedTest, compare_speed
 from disolyte.finetuning.metrics import compare, head_errors, pair_with_labels, quantity_errors
 from disolyte.finetuning.options import MaceArchitecture
@@ -138,6 +139,17 @@ def report_student(
         "n_held_out": len(held),
         "n_left_out": taught.n_left_out,
     }
+
+
+def student_caveats(teacher: LoadedModel, speed: SpeedComparison) -> list[str]:
+    """What a reader of any number from the student must know beside the teacher's own caveats."""
+    caveats = [f"energies from a small student of the model {teacher.name!r}"]
+    if speed.ratio <= 1.0:
+        caveats.append(
+            f"MD with the student runs at {speed.ratio:.2f} times the speed of its teacher on {speed.n_atoms} atoms: "
+            "it gains nothing"
+        )
+    return caveats
 
 
 def _against_labels(student: LoadedModel, teacher: LoadedModel, dataset: DatasetDoc | None) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from jobflow import Maker, job
 
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.errors import InputError
-from disolyte.finetuning.distillation.comparison import check_smaller, report_student
+from disolyte.finetuning.distillation.comparison import check_smaller, report_student, student_caveats
 from disolyte.finetuning.distillation.frames import StudentFrames, join_pool, split_pool, teach
 from disolyte.finetuning.distillation.schema import StudentDoc
 from disolyte.finetuning.distillation.speed import SpeedTest
@@ -116,9 +116,7 @@ class DistillationMaker(Maker):
             fingerprint=run_key(loaded.sha256, dataset_sha256, _hashes(batch), self.frames.model_dump()),
         )
         content = report_student(result, taught, loaded, dataset, speed=self.speed, seed=self.seed)
-        caveats = [*loaded.caveats, f"energies from a small student of the model {loaded.name!r}"]
-        if (ratio := content["speed"].ratio) <= 1.0:
-            caveats.append(f"MD with the student runs at {ratio:.2f} times the speed of its teacher: it gains nothing")
+        caveats = [*loaded.caveats, *student_caveats(loaded, content["speed"])]
         inputs = [given for given in (dataset, model, sample) if isinstance(given, StageDoc)]
         return StudentDoc(
             **describe_job(inputs, seed=self.seed, caveats=caveats),
