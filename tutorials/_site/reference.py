@@ -36,6 +36,7 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.ext.autodoc import Options
+from sphinx.util import logging
 from sphinx.util.nodes import nested_parse_with_titles
 from sphinx.util.typing import restify
 
@@ -292,6 +293,14 @@ def find_home(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: n
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", defined, node, content)
 
 
+def find_gaps(app: Sphinx, env: BuildEnvironment) -> None:
+    """Warn of Makers and records that have no entry."""
+    known = env.get_domain("py").objects
+    for value in [*public_classes(ROOT, Maker), *public_classes(ROOT, Record)]:
+        if home(value) not in known and home(value) != f"{ROOT}.records.Record" and ".cli." not in home(value):
+            logging.getLogger(__name__).warning("%s has no entry in the reference", home(value), type="reference")
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register directives and events."""
     directives = {
@@ -309,4 +318,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("autodoc-process-signature", hide_signature)
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("missing-reference", find_home)
+    app.connect("env-check-consistency", find_gaps)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
