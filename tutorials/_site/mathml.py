@@ -26,7 +26,7 @@ def _inline(writer: HTML5Translator, node: nodes.math) -> None:
 
 
 def _block(writer: HTML5Translator, node: nodes.math_block) -> None:
-    writer.body.append(writer.starttag(node, "div", CLASS="math"))
+    writer.body.append(writer.starttag(node, "div", CLASS="equation"))
     writer.body.append(_mathml(node, as_block=True))
     writer.body.append("</div>\n")
     raise nodes.SkipNode

@@ -44,6 +44,11 @@ from disolyte.provenance import StageDoc
 from disolyte.records import Record
 
 ROOT = "disolyte"
+STAGES = (
+    "systems", "enumeration", "models", "thermodynamics", "dynamics", "sampling", "labelling", "finetuning", "diffusion",
+    "flows",
+)  # fmt: skip
+"""In the order of the pipeline."""
 
 
 def modules_of(package: str) -> Iterator[ModuleType]:
@@ -64,7 +69,12 @@ def public_classes(package: str, base: type) -> list[type]:
         if inspect.isclass(value) and issubclass(value, base) and value.__module__ == module.__name__
         if not name.startswith("_")
     ]
-    return sorted(set(found), key=found.index)
+    return sorted(set(found), key=lambda value: (_stage(value), found.index(value)))
+
+
+def _stage(value: type) -> int:
+    stage = value.__module__.split(".")[1]
+    return STAGES.index(stage) if stage in STAGES else len(STAGES)
 
 
 def offered(package: str) -> list[Any]:
