@@ -14,7 +14,7 @@ author = copyright = "The disolyte developers"  # noqa: A001
 version = release = disolyte.__version__
 
 extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc", "sphinx_copybutton", "mathml", "reference"]
-exclude_patterns = ["conf.py", "_site/**", "figures/**"]
+exclude_patterns = ["conf.py", "_site/**", "figures/**", "paper_scale/**"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".py": "myst-nb"}
 
 nb_custom_formats = {".py": "tutorials.read_tutorial"}

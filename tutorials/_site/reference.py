@@ -45,8 +45,8 @@ from disolyte.records import Record
 
 ROOT = "disolyte"
 STAGES = (
-    "systems", "enumeration", "models", "thermodynamics", "dynamics", "sampling", "labelling", "finetuning", "diffusion",
-    "flows",
+    "systems", "enumeration", "models", "thermodynamics", "dynamics", "sampling", "labelling", "finetuning",
+    "diffusion", "flows",
 )  # fmt: skip
 """In the order of the pipeline."""
 
