@@ -7,8 +7,8 @@ from rich.console import Console
 
 from disolyte.cli import progress
 from disolyte.cli.progress import ProgressDisplay
-from disolyte.workers.campaign import JobState
 from disolyte.workers.folder import StageCost
+from disolyte.workers.jobs import JobState
 
 COSTS = {"sampling": StageCost(n_jobs=2, seconds=100.0), "diffusion": StageCost(n_jobs=4, seconds=300.0)}
 

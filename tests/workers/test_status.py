@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from disolyte.workers import status
-from disolyte.workers.campaign import JobState
 from disolyte.workers.folder import StageCost
+from disolyte.workers.jobs import JobState
 
 COSTS = {"sampling": StageCost(n_jobs=4, seconds=400.0), "diffusion": StageCost(n_jobs=2, seconds=1000.0)}
 

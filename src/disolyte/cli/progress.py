@@ -14,8 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from disolyte.workers.campaign import JobState
 from disolyte.workers.folder import StageCost
+from disolyte.workers.jobs import JobState
 
 STAGE_TITLES: dict[str, str] = {
     "enumeration": "enumerate orderings",

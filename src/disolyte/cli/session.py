@@ -24,7 +24,8 @@ from disolyte.errors import DisolyteError, InputError, RunFolderError, RunFolder
 from disolyte.ownership import own_folder
 from disolyte.workers.campaign import Campaign
 from disolyte.workers.database import Database, start_embedded
-from disolyte.workers.folder import NOT_A_RUN_FOLDER, CampaignRecord, RunFolder, check_private, read_job_store_spec
+from disolyte.workers.files import check_private
+from disolyte.workers.folder import NOT_A_RUN_FOLDER, CampaignRecord, RunFolder, read_job_store_spec
 from disolyte.workers.processes import ProcessRegistry
 
 errors = Console(stderr=True)

@@ -15,7 +15,8 @@ from disolyte.cli.session import campaign_name, readable_errors
 from disolyte.errors import InputError, RunFolderError
 from disolyte.ownership import own_folder
 from disolyte.workers.database import Database, embedded_database, free_port
-from disolyte.workers.folder import CampaignRecord, RunFolder, write_yaml
+from disolyte.workers.files import write_yaml
+from disolyte.workers.folder import CampaignRecord, RunFolder
 from disolyte.workers.queues import DEFAULT_SETTINGS, QueueSettings, qadapter_spec
 from disolyte.workers.roles import Role
 

@@ -22,7 +22,9 @@ from pymongo.errors import PyMongoError
 
 from disolyte.errors import WorkerError
 from disolyte.workers.database import Database
-from disolyte.workers.folder import RunFolder, fworker_spec, read_fworker, write_yaml
+from disolyte.workers.files import write_yaml
+from disolyte.workers.folder import RunFolder, fworker_spec, read_fworker
+from disolyte.workers.jobs import UNFINISHED, JobState, JobTable, find_jobs
 from disolyte.workers.processes import ProcessRegistry
 from disolyte.workers.recovery import (
     Recovery,
@@ -34,7 +36,6 @@ from disolyte.workers.recovery import (
     rerun_jobs,
 )
 
-UNFINISHED: Final = ("WAITING", "READY", "RESERVED", "RUNNING")
 IDLE_POLLS: Final = 10
 OUTAGE_S: Final = 600.0
 """A database that is away for longer ends the watching."""
@@ -46,17 +47,6 @@ LONGEST_REST_S: Final = 5.0
 """but no longer than this: a single slow answer says little."""
 ANY_ROLE: Final = "any"
 """Name of a worker that takes the jobs of all roles."""
-
-
-@dataclass(frozen=True)
-class JobState:
-    """One job on the LaunchPad."""
-
-    fw_id: int
-    name: str
-    state: str
-    stage: str
-    category: str | None
 
 
 @dataclass(frozen=True)
@@ -137,9 +127,7 @@ class Campaign:
 
     def jobs(self) -> list[JobState]:
         """States of all jobs of the campaign that exist by now."""
-        wanted = {"fw_id": 1, "name": 1, "state": 1, "spec._category": 1, "spec._tasks.job.function.@module": 1}
-        found = self.launchpad().fireworks.find({"spec.campaign": self.name}, wanted)
-        return [_job_state(entry) for entry in found]
+        return find_jobs(self.launchpad(), self.name)
 
     def recover(self, *, failed: bool = True) -> Recovery:
         """Make ready again what local workers left when they were killed, and, if asked, what failed.
@@ -258,6 +246,7 @@ class Campaign:
         PyMongoError
             If the database is away for longer than :data:`OUTAGE_S`; shorter outages are waited for.
         """
+        table = JobTable(self.name)
         idle_polls, answered = 0, time.monotonic()
         while idle_polls < IDLE_POLLS:
             for name in self.registry.dead():
@@ -267,7 +256,7 @@ class Campaign:
                 )
             asked = time.monotonic()
             try:
-                jobs = self.jobs()
+                jobs = table.jobs(self.launchpad())
             except PyMongoError:
                 if asked - answered > OUTAGE_S:
                     raise
@@ -296,12 +285,3 @@ def _connect(database: Database) -> LaunchPad:
         spec = {**database.launchpad_spec(), "mongoclient_kwargs": limits}
         _connections[database.uri] = LaunchPad.from_dict(spec)
     return _connections[database.uri]
-
-
-def _job_state(entry: dict[str, Any]) -> JobState:
-    spec = entry.get("spec", {})
-    tasks = spec.get("_tasks") or [{}]
-    module = tasks[0].get("job", {}).get("function", {}).get("@module", "")
-    package, _, rest = module.partition(".")
-    stage = rest.split(".")[0] if package == "disolyte" else "other"
-    return JobState(entry["fw_id"], entry["name"], entry["state"], stage, spec.get("_category"))

@@ -8,22 +8,19 @@ as data alone, and checked before anything is submitted.
 from __future__ import annotations
 
 import json
-import stat
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
 from uuid import uuid4
 
 from pydantic import Field, ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from disolyte.errors import InputError, RunFolderError, WorkerError
 from disolyte.records import Record
 from disolyte.workers.database import Database
+from disolyte.workers.files import check_private, read_yaml, write_private, write_yaml
 from disolyte.workers.roles import Role
 
-PRIVATE_MODE: Final = 0o600
 NOT_A_RUN_FOLDER: Final = "run 'disolyte init', 'disolyte submit' or 'disolyte quickstart', or give --folder"
 
 
@@ -260,47 +257,3 @@ def read_job_store_spec(file: Path) -> dict[str, Any]:
     if spec["docs_store"].get("type") == "MemoryStore":
         raise InputError(f"the JOB_STORE of {file} is in memory; worker processes cannot share it")
     return spec
-
-
-def read_yaml(file: Path) -> dict[str, Any]:
-    """Mapping in a YAML file, read as plain data; an empty mapping where it holds something else.
-
-    Raises
-    ------
-    InputError
-        If it is no YAML.
-    """
-    try:
-        content = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{file} is no YAML file: {str(error).splitlines()[0]}; correct it") from error
-    return content if isinstance(content, dict) else {}
-
-
-def write_yaml(file: Path, content: dict[str, Any]) -> None:
-    """Write plain data as YAML."""
-    writer = YAML(typ="safe", pure=True)
-    writer.default_flow_style = False
-    writer.width = 10_000
-    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    with file.open("w", encoding="utf-8") as stream:
-        writer.dump(content, stream)
-
-
-def write_private(file: Path, content: dict[str, Any]) -> None:
-    """Write plain data as YAML that the owner alone can read: a URI in it may hold a password."""
-    file.touch(mode=PRIVATE_MODE)
-    file.chmod(PRIVATE_MODE)
-    write_yaml(file, content)
-
-
-def check_private(file: Path) -> None:
-    """Refuse a file with a secret in it that others can read.
-
-    Raises
-    ------
-    InputError
-        If its mode lets group or others read it.
-    """
-    if stat.S_IMODE(file.stat().st_mode) & 0o077:
-        raise InputError(f"{file} holds a password and others can read it; run: chmod 600 {file}")

@@ -9,8 +9,9 @@ from typing import Final
 from pydantic import Field
 
 from disolyte.records import Record
-from disolyte.workers.campaign import Campaign, JobState
+from disolyte.workers.campaign import Campaign
 from disolyte.workers.folder import StageCost
+from disolyte.workers.jobs import JobState
 
 STAGE_ORDER: Final = ("enumeration", "thermodynamics", "sampling", "labelling", "finetuning", "diffusion", "other")
 RATE_WINDOW: Final = timedelta(hours=1)

@@ -1,0 +1,65 @@
+"""The jobs of a campaign on a LaunchPad, and their states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from fireworks import LaunchPad
+
+UNFINISHED: Final = ("WAITING", "READY", "RESERVED", "RUNNING")
+"""States of jobs that are not over."""
+
+
+@dataclass(frozen=True)
+class JobState:
+    """One job on the LaunchPad."""
+
+    fw_id: int
+    name: str
+    state: str
+    stage: str
+    category: str | None
+
+
+def find_jobs(launchpad: LaunchPad, campaign: str, fw_ids: Sequence[int] | None = None) -> list[JobState]:
+    """States of all jobs of a campaign that exist by now, or of some of them."""
+    asked: dict[str, Any] = {"spec.campaign": campaign} if fw_ids is None else {"fw_id": {"$in": list(fw_ids)}}
+    wanted = {"fw_id": 1, "name": 1, "state": 1, "spec._category": 1, "spec._tasks.job.function.@module": 1}
+    return [_job_state(entry) for entry in launchpad.fireworks.find(asked, wanted)]
+
+
+class JobTable:
+    """Jobs of a campaign that are asked for time and again: what never changes of them is asked once.
+
+    FireWorks repeats the states in the document of the workflow: one document tells those of thousands of jobs.
+
+    Parameters
+    ----------
+    campaign
+        Name of the campaign.
+    """
+
+    def __init__(self, campaign: str) -> None:
+        self._campaign = campaign
+        self._known: dict[int, JobState] = {}
+
+    def jobs(self, launchpad: LaunchPad) -> list[JobState]:
+        """States of all jobs that exist by now."""
+        mine = {"metadata.campaign": self._campaign}
+        found = launchpad.workflows.find(mine, {"fw_states": 1})
+        states = {int(fw_id): state for workflow in found for fw_id, state in workflow["fw_states"].items()}
+        new = [fw_id for fw_id in states if fw_id not in self._known]
+        if new:
+            self._known |= {job.fw_id: job for job in find_jobs(launchpad, self._campaign, new)}
+        return [replace(self._known[fw_id], state=state) for fw_id, state in states.items() if fw_id in self._known]
+
+
+def _job_state(entry: dict[str, Any]) -> JobState:
+    spec = entry.get("spec", {})
+    tasks = spec.get("_tasks") or [{}]
+    module = tasks[0].get("job", {}).get("function", {}).get("@module", "")
+    package, _, rest = module.partition(".")
+    stage = rest.split(".")[0] if package == "disolyte" else "other"
+    return JobState(entry["fw_id"], entry["name"], entry["state"], stage, spec.get("_category"))
