@@ -11,7 +11,7 @@ from disolyte.diffusion.makers import DiffusionMaker
 from disolyte.errors import CompositionError
 from disolyte.finetuning.makers import FinetuneMaker
 from disolyte.flows.training_set import TrainingSetFlowMaker
-from disolyte.systems import DisorderedSystem
+from disolyte.systems import DisorderedSystem, disordered_structure
 from disolyte.thermodynamics.makers import PhaseDiagramMaker
 
 
@@ -85,6 +85,7 @@ class DisorderedElectrolyteFlowMaker(Maker):
                 model=model,
                 point=system.point(formula),
                 origin=diagram,
+                host=disordered_structure(system, system.point(formula)),
             )
             for formula in wanted
         }
