@@ -13,6 +13,8 @@ go to files and come from files in :mod:`disolyte.labelling.exchange`, labels of
 """
 
 from disolyte.labelling.dataset import build_dataset
+from disolyte.labelling.frames import frames_from_structures
+from disolyte.labelling.labels import Label, build_label_doc
 from disolyte.labelling.quality import QualityGate
 from disolyte.labelling.schema import DatasetDoc, LabelDoc, Rejection, RejectionKind
 from disolyte.labelling.splits import SplitFractions
@@ -21,10 +23,13 @@ from disolyte.labelling.surrogate import SURROGATE_CAVEAT
 __all__ = [
     "SURROGATE_CAVEAT",
     "DatasetDoc",
+    "Label",
     "LabelDoc",
     "QualityGate",
     "Rejection",
     "RejectionKind",
     "SplitFractions",
     "build_dataset",
+    "build_label_doc",
+    "frames_from_structures",
 ]

@@ -113,6 +113,7 @@ class RankingMaker(Maker):
             **describe_job([enumeration, *([model] if model else [])], caveats=loaded.caveats),
             point=enumeration.point,
             packed_structures=PackedStructures.from_structures([entry.structure for entry in candidates]),
+            lowest=candidates[0].structure,
             energies_ev_per_atom=[entry.energy_ev / len(entry.structure) for entry in candidates],
             energies_ev_per_fu=[entry.energy_ev_per_fu for entry in candidates],
             n_formula_units=[entry.n_formula_units for entry in candidates],

@@ -92,6 +92,7 @@ class RankedEnergiesDoc(StageDoc):
 
     point: GridPoint = Field(description="The composition.")
     packed_structures: PackedStructures = Field(description="Candidates handed on, lowest energy first.")
+    lowest: Structure | None = Field(default=None, description="The first of them, for jobs that go on from it alone.")
     energies_ev_per_atom: list[float] = Field(description="Energy of each candidate.")
     energies_ev_per_fu: list[float] = Field(description="Energy of each candidate, per formula unit.")
     n_formula_units: list[float] = Field(description="Formula units in the cell of each candidate.")
