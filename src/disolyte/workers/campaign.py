@@ -167,17 +167,18 @@ class Campaign:
         Returns
         -------
         int
-            Number of jobs cancelled. ``lpad reignite_fws`` takes it back.
+            Number of jobs cancelled, those of an earlier call included. ``lpad reignite_fws`` takes it back.
         """
         launchpad = self.launchpad()
-        unfinished = [job.fw_id for job in self.jobs() if job.state in {*UNFINISHED, "FIZZLED", "PAUSED"}]
         # One by one, FireWorks would rewrite the whole workflow for each job.
-        launchpad.fireworks.update_many({"fw_id": {"$in": unfinished}}, {"$set": {"state": "DEFUSED"}})
+        unfinished = {"spec.campaign": self.name, "state": {"$in": [*UNFINISHED, "FIZZLED", "PAUSED"]}}
+        launchpad.fireworks.update_many(unfinished, {"$set": {"state": "DEFUSED"}})
+        cancelled = {job.fw_id for job in self.jobs() if job.state == "DEFUSED"}
         for workflow in launchpad.workflows.find({"metadata.campaign": self.name}, {"nodes": 1}):
-            states = {f"fw_states.{fw_id}": "DEFUSED" for fw_id in set(unfinished) & set(workflow["nodes"])}
+            states = {f"fw_states.{fw_id}": "DEFUSED" for fw_id in cancelled & set(workflow["nodes"])}
             if states:
                 launchpad.workflows.update_one({"_id": workflow["_id"]}, {"$set": {**states, "state": "DEFUSED"}})
-        return len(unfinished)
+        return len(cancelled)
 
     def failures(self) -> Iterator[tuple[str, str]]:
         """Name and traceback of each failed job."""
