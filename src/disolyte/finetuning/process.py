@@ -18,7 +18,8 @@ from typing import Any, Final
 from disolyte.errors import FinetuningError
 from disolyte.finetuning.loop import EFFECTIVE_FILE, PROGRESS_FILE
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("jobflow.disolyte.finetuning")
+"""Under jobflow's own, so that ``run_locally`` shows how far a training is."""
 
 _POLL_S: Final = 0.5
 _LOG_TAIL_LINES: Final = 25

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import combinations_with_replacement
+from typing import Final
 
 import numpy as np
 from ase import Atoms
@@ -13,6 +14,10 @@ from ase.geometry import get_distances
 from disolyte.finetuning.stability.schema import PairFloor
 
 Pair = tuple[str, str]
+
+LABELLED_CEILING: Final = 0.8
+"""Highest floor that labels can make, as a share of the sum of covalent radii: few frames hold the closest approach of
+ions that sit far apart, such as two lithium ions in the middle of a jump."""
 
 
 def shortest_distances_ang(frames: Iterable[Atoms]) -> dict[Pair, float]:
@@ -52,7 +57,7 @@ def pair_floors(
     labelled
         Frames with labels, which a model was trained on: closer than there it extrapolates.
     labelled_fraction
-        Share of the shortest labelled distance.
+        Share of the shortest labelled distance; the floor is never above :data:`LABELLED_CEILING`.
     contact_fraction
         Share of the sum of covalent radii.
     """
@@ -61,6 +66,10 @@ def pair_floors(
     for pair in sorted(set(pairs)):
         radii = sum(float(covalent_radii[atomic_numbers[symbol]]) for symbol in pair)
         shortest = seen.get(pair)
-        floor = contact_fraction * radii if shortest is None else labelled_fraction * shortest
+        floor = (
+            contact_fraction * radii
+            if shortest is None
+            else min(labelled_fraction * shortest, LABELLED_CEILING * radii)
+        )
         floors.append(PairFloor(elements=pair, floor_ang=floor, labelled_ang=shortest))
     return floors

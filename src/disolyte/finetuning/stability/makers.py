@@ -35,8 +35,8 @@ class StabilityMaker(Maker):
     """Run the same short MD, from the same structures and velocities, with several models, and compare.
 
     A run fails if the watchdog gives it up (energy, temperature, forces or distances out of bounds), or if a pair of
-    elements comes closer than its floor: 85 % of the shortest distance in the labelled frames, where they are given,
-    else half the sum of the covalent radii.
+    elements comes closer than its floor. With labelled frames that is 85 % of the shortest distance in them, and at
+    most 80 % of the sum of the covalent radii; without, the watchdog's share of that sum.
 
     Parameters
     ----------
