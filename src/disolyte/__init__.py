@@ -31,7 +31,12 @@ _HOMES: Final = {
     "disolyte.finetuning.makers": ("FinetuneMaker", "ScratchTrainMaker"),
     "disolyte.finetuning.learning_curve.schema": ("LearningCurveDoc",),
     "disolyte.finetuning.committee": ("Committee",),
-    "disolyte.finetuning.committee.makers": ("CommitteeFlowMaker", "CommitteeMaker", "UncertainFramesMaker"),
+    "disolyte.finetuning.committee.makers": (
+        "CommitteeFlowMaker",
+        "CommitteeMaker",
+        "LastLayerCommitteeMaker",
+        "UncertainFramesMaker",
+    ),
     "disolyte.finetuning.committee.schema": ("CommitteeDoc", "UncertainFramesDoc"),
     "disolyte.finetuning.distillation.makers": ("DistillationMaker",),
     "disolyte.finetuning.distillation.schema": ("StudentDoc",),

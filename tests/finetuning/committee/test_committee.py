@@ -10,7 +10,12 @@ from monty.json import MontyDecoder, MontyEncoder
 
 from disolyte.errors import FinetuningError, InputError, ModelCoverageError
 from disolyte.finetuning.committee import Committee, CommitteeDoc, UncertainFrameChoice, UncertainFramesDoc
-from disolyte.finetuning.committee.makers import CommitteeFlowMaker, CommitteeMaker, UncertainFramesMaker
+from disolyte.finetuning.committee.makers import (
+    CommitteeFlowMaker,
+    CommitteeMaker,
+    LastLayerCommitteeMaker,
+    UncertainFramesMaker,
+)
 from disolyte.finetuning.makers import FinetuneMaker
 from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
 from disolyte.labelling.makers import LabelMaker, SurrogateStaticMaker
@@ -141,6 +146,45 @@ def test_unequal_frames_have_unequal_descriptors(outcome, pool):
     assert distances[~np.eye(len(pool), dtype=bool)].min() > 0
 
 
+@pytest.fixture(scope="module")
+def heads(outcome, wide_dataset):
+    maker = LastLayerCommitteeMaker(n_heads=6, dtype="float32", seed=2)
+    return LastLayerCommitteeMaker.make.original(maker, outcome.members[0], wide_dataset)
+
+
+def test_heads_without_training_rank_the_errors_too(heads, outcome):
+    assert heads.forces.spearman > 0.5
+    assert len({member.sha256 for member in heads.members}) == 6
+    # Their mean is the model that they belong to.
+    alone = outcome.committee.members[0].errors
+    assert heads.errors.overall.force_rmse_ev_per_ang == pytest.approx(alone.force_rmse_ev_per_ang, rel=1e-3)
+    assert heads.last_layer.model == outcome.members[0].identity
+
+
+def test_heads_are_had_again_from_document_and_model(heads, outcome, wide_dataset, pool):
+    committee = Committee.load(heads, outcome.members)
+    assert [model.sha256 for model in committee.models] == [member.sha256 for member in heads.members]
+    expected = heads.forces.scale * heads.frames.force_spreads_ev_per_ang.to_array()[:2]
+    predictions = committee.predict(wide_dataset.to_atoms("test")[:2])
+    np.testing.assert_allclose(predictions.frame_force_spreads_ev_per_ang, expected, rtol=1e-3)
+    with pytest.raises(InputError, match="1 of 1 members are not among the 2 models"):
+        Committee.load(heads, outcome.members[1:])
+    picked = UncertainFramesMaker.make.original(
+        UncertainFramesMaker(choice=UncertainFrameChoice(n_frames=3)),
+        heads,
+        outcome.members,
+        FrameBatch.from_atoms(pool),
+    )
+    assert len(picked.indices) == 3
+
+
+def test_heads_of_a_model_of_other_data_are_refused(outcome, dataset):
+    with pytest.raises(InputError, match="member 0 .* was trained on dataset"):
+        LastLayerCommitteeMaker.make.original(LastLayerCommitteeMaker(), outcome.members[0], dataset)
+    with pytest.raises(InputError, match="n_heads=1 must be at least 2"):
+        LastLayerCommitteeMaker(n_heads=1)
+
+
 def assess(members, dataset, **changes):
     return CommitteeMaker.make.original(CommitteeMaker(dtype="float32", **changes), members, dataset)
 
@@ -203,5 +247,9 @@ def test_settings_that_make_no_committee_are_refused_before_any_job():
 
 
 def test_makers_survive_json():
-    for one in (FLOW, UncertainFramesMaker(choice=UncertainFrameChoice(n_frames=7))):
+    for one in (
+        FLOW,
+        LastLayerCommitteeMaker(n_heads=3),
+        UncertainFramesMaker(choice=UncertainFrameChoice(n_frames=7)),
+    ):
         assert json.loads(json.dumps(one, cls=MontyEncoder), cls=MontyDecoder) == one

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -11,20 +12,22 @@ from ase import Atoms
 from disolyte.blobs import Blob
 from disolyte.errors import InputError
 from disolyte.finetuning.committee.calibration import Scatter, calibrate
+from disolyte.finetuning.committee.predictor import Committee
 from disolyte.finetuning.committee.schema import Calibration, CommitteeMember, FrameScatter
 from disolyte.finetuning.committee.spread import CommitteePredictions, combine_predictions
 from disolyte.finetuning.metrics import head_errors, pair_with_labels, quantity_errors
 from disolyte.finetuning.options import TARGET_HEAD
+from disolyte.labelling.schema import DatasetDoc
 from disolyte.models.loaded import LoadedModel
-from disolyte.models.schema import HeadErrors, ModelDoc
+from disolyte.models.schema import HeadErrors, ModelDoc, QuantityErrors
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """What labelled frames say of a committee; fields as of the CommitteeDoc."""
+    """What labelled frames say of a committee; fields as of the CommitteeDoc, and the errors of each member."""
 
-    members: list[CommitteeMember]
     errors: HeadErrors
+    member_errors: list[QuantityErrors]
     energies: Calibration
     forces: Calibration
     frames: FrameScatter
@@ -36,10 +39,8 @@ def check_members(members: Sequence[ModelDoc], dataset_sha256: str) -> None:
     Raises
     ------
     InputError
-        If they are fewer than two, or were trained on other data.
+        If one of them was trained on other data.
     """
-    if len(members) < 2:
-        raise InputError(f"a committee of {len(members)} has no spread; give at least 2 members, better 4")
     for index, member in enumerate(members):
         if member.dataset_sha256 != dataset_sha256:
             known = "no known dataset" if member.dataset_sha256 is None else f"dataset {member.dataset_sha256[:12]}…"
@@ -50,19 +51,14 @@ def check_members(members: Sequence[ModelDoc], dataset_sha256: str) -> None:
 
 
 def assess_committee(
-    documents: Sequence[ModelDoc],
-    models: Sequence[LoadedModel],
-    valid: Sequence[Atoms],
-    test: Sequence[Atoms],
-    *,
-    batch_size: int = 16,
+    models: Sequence[LoadedModel], valid: Sequence[Atoms], test: Sequence[Atoms], *, batch_size: int = 16
 ) -> Assessment:
     """Fit the scales of the spreads on ``valid``, and judge spreads and means on ``test``.
 
     Parameters
     ----------
-    documents, models
-        The members, in the same order.
+    models
+        The members.
     valid, test
         Frames with ``REF_energy``, ``REF_forces`` and, maybe, ``REF_stress``.
     batch_size
@@ -86,16 +82,7 @@ def assess_committee(
     force_frames = _frame_forces(tested, test)
     freedom = len(models) - 1
     return Assessment(
-        members=[
-            CommitteeMember(
-                name=document.name,
-                sha256=document.sha256,
-                uuid=document.uuid,
-                seed=document.provenance.seed,
-                errors=quantity_errors(pair_with_labels(predictions, test)),
-            )
-            for document, predictions in zip(documents, alone, strict=True)
-        ],
+        member_errors=[quantity_errors(pair_with_labels(predictions, test)) for predictions in alone],
         errors=head_errors(pair_with_labels(tested, test), test, head=TARGET_HEAD, split="test"),
         energies=calibrate(
             energy_fit, energy_test, name="energies", unit="eV/atom", degrees_of_freedom=freedom, frames=energy_test
@@ -111,6 +98,40 @@ def assess_committee(
             force_errors_ev_per_ang=Blob.from_array(force_frames.errors),
         ),
     )
+
+
+def judge_committee(committee: Committee, documents: Sequence[ModelDoc], dataset: DatasetDoc) -> dict[str, Any]:
+    """Fields of the document: the members, and what the labelled frames of their dataset say of them.
+
+    Parameters
+    ----------
+    committee
+        The committee, without scales.
+    documents
+        Document of each member, or of the model whose head it is.
+    dataset
+        The dataset that they were trained on.
+
+    Raises
+    ------
+    InputError
+        If there are no validation or test frames, or the members do not differ on them.
+    """
+    result = vars(assess_committee(committee.models, dataset.to_atoms("valid"), dataset.to_atoms("test")))
+    members = [
+        CommitteeMember(
+            name=model.name, sha256=model.sha256, uuid=document.uuid, seed=document.provenance.seed, errors=errors
+        )
+        for model, document, errors in zip(committee.models, documents, result.pop("member_errors"), strict=True)
+    ]
+    return result | {
+        "members": members,
+        "elements": list(committee.elements),
+        "foundation": documents[0].foundation,
+        "dataset_sha256": dataset.dataset_sha256,
+        "label_method": dataset.label_method,
+        "is_surrogate": dataset.is_surrogate,
+    }
 
 
 def _energy_scatter(predictions: CommitteePredictions, frames: Sequence[Atoms]) -> Scatter:

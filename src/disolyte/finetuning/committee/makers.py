@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import ClassVar, Final
 
+import numpy as np
 from jobflow import Flow, Job, JobConfig, Maker, OnMissing, job
 
 from disolyte.blobs import PAYLOAD_KEY, Blob
 from disolyte.errors import FinetuningError, InputError
-from disolyte.finetuning.committee.assessment import assess_committee, check_members
+from disolyte.finetuning.committee.assessment import check_members, judge_committee
+from disolyte.finetuning.committee.last_layer import attach_heads, describe_energies, draw_offsets
+from disolyte.finetuning.committee.pool import choose_uncertain
 from disolyte.finetuning.committee.predictor import Committee
-from disolyte.finetuning.committee.schema import CommitteeDoc, UncertainFramesDoc
-from disolyte.finetuning.committee.selection import (
-    UncertainFrameChoice,
-    UncertainQuantity,
-    displacement_distance,
-    find_candidates,
-    select_uncertain,
-)
+from disolyte.finetuning.committee.schema import CommitteeDoc, LastLayerHeads, UncertainFramesDoc
+from disolyte.finetuning.committee.selection import UncertainFrameChoice
 from disolyte.finetuning.makers import FinetuneMaker
+from disolyte.finetuning.metrics import compare
 from disolyte.labelling.schema import DatasetDoc
-from disolyte.models.descriptors import describe_structures
 from disolyte.models.loading import load_model
 from disolyte.models.schema import ModelDoc, ModelIdentity
 from disolyte.sampling.schema import FrameBatch, SampleDoc
@@ -86,17 +82,81 @@ class CommitteeMaker(Maker):
             )
         check_members(found, dataset.dataset_sha256)
         committee = Committee([load_model(member, device=self.device, dtype=self.dtype) for member in found])
-        result = assess_committee(found, committee.models, dataset.to_atoms("valid"), dataset.to_atoms("test"))
         caveats = [f"{n_failed} of {len(members)} members of the committee were not trained"] if n_failed else []
         return CommitteeDoc(
             **describe_job([dataset, *found], caveats=caveats),
-            **vars(result),
+            **judge_committee(committee, found, dataset),
             n_failed=n_failed,
-            elements=list(committee.elements),
-            foundation=found[0].foundation,
-            dataset_sha256=dataset.dataset_sha256,
-            label_method=dataset.label_method,
-            is_surrogate=dataset.is_surrogate,
+        )
+
+
+@dataclass
+class LastLayerCommitteeMaker(Maker):
+    """Make a committee of one model without training: heads whose last layers are drawn from what the data leave open.
+
+    It costs one pass over the training frames. Errors of the layers before the last are seen only as far as frames have
+    features unlike those of the training frames; see :mod:`disolyte.finetuning.committee.last_layer`.
+
+    Parameters
+    ----------
+    name
+        Name of the job.
+    n_heads
+        Number of heads.
+    ridge
+        Smallest curvature of the fit of the last layers, as a part of the mean one.
+    device
+        torch device.
+    dtype
+        Precision to predict in, "float32" or "float64".
+    seed
+        Seed of the draw.
+    """
+
+    name: str = "draw committee of last layers"
+    n_heads: int = 8
+    ridge: float = 1e-4
+    device: str = "cpu"
+    dtype: str = "float64"
+    seed: int = 0
+    role: ClassVar[Role] = Role.GPU
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no committee, before any job exists."""
+        if self.n_heads < 2 or self.ridge <= 0:
+            raise InputError(f"n_heads={self.n_heads} must be at least 2, and ridge={self.ridge} positive")
+
+    @job(data=[PAYLOAD_KEY], output_schema=CommitteeDoc)
+    def make(self, model: ModelDoc, dataset: DatasetDoc) -> CommitteeDoc:
+        """Draw heads of ``model`` and judge them on the validation and test frames of ``dataset``.
+
+        Parameters
+        ----------
+        model
+            A trained model.
+        dataset
+            The dataset that it was trained on.
+
+        Raises
+        ------
+        InputError
+            If the model was trained on other data.
+        """
+        check_members([model], dataset.dataset_sha256)
+        loaded = load_model(model, device=self.device, dtype=self.dtype)
+        trained = dataset.to_atoms("train")
+        offsets = draw_offsets(
+            describe_energies(loaded, trained),
+            np.subtract(*compare(loaded, trained).energies_ev_per_atom),
+            n_heads=self.n_heads,
+            ridge=self.ridge,
+            seed=self.seed,
+        )
+        committee = Committee(attach_heads(loaded, offsets))
+        return CommitteeDoc(
+            **describe_job([dataset, model], seed=self.seed),
+            **judge_committee(committee, [model] * self.n_heads, dataset),
+            last_layer=LastLayerHeads(model=model.identity, offsets=Blob.from_array(offsets), ridge=self.ridge),
         )
 
 
@@ -197,7 +257,7 @@ class UncertainFramesMaker(Maker):
         committee
             The committee, with its scales.
         members
-            Models that its members are among.
+            Models that its members are among; of heads of one model, that model.
         pool
             Unlabelled frames.
 
@@ -213,35 +273,8 @@ class UncertainFramesMaker(Maker):
         if not len(batch):
             raise InputError("the pool holds no frames; look at the verdicts of the MD runs that should have made them")
         predictor = Committee.load(committee, members, device=self.device, dtype=self.dtype)
-        frames = batch.to_atoms()
-        predictions = predictor.predict(frames, batch_size=self.batch_size)
-        forces, energies = predictions.frame_force_spreads_ev_per_ang, predictions.energy_spreads_ev_per_atom
-        candidates = find_candidates(forces, self.choice)
-        ranked = {
-            UncertainQuantity.FORCES: forces,
-            UncertainQuantity.LARGEST_FORCE: predictions.largest_force_spreads_ev_per_ang,
-            UncertainQuantity.ENERGY: energies,
-        }
-        describe = partial(describe_structures, predictor.models[0], batch_size=self.batch_size)
-        chosen = select_uncertain(
-            ranked[self.choice.quantity],
-            describe(frames),
-            candidates,
-            n_frames=self.choice.n_frames,
-            duplicate_distance=displacement_distance(describe, frames, self.choice.duplicate_rms_ang),
-        )
-        n_certain = int((forces < self.choice.min_force_spread_ev_per_ang).sum())
         return UncertainFramesDoc(
             **describe_job([committee, *samples]),
-            frames=batch.take(chosen.indices),
-            indices=chosen.indices,
-            force_spreads_ev_per_ang=forces[chosen.indices].tolist(),
-            energy_spreads_ev_per_atom=energies[chosen.indices].tolist(),
-            pool_force_spreads_ev_per_ang=Blob.from_array(forces),
-            pool_energy_spreads_ev_per_atom=Blob.from_array(energies),
-            n_pool=len(batch),
-            n_certain=n_certain,
-            n_broken=len(batch) - len(candidates) - n_certain,
-            n_duplicates=chosen.n_duplicates,
+            **choose_uncertain(predictor, batch, self.choice, batch_size=self.batch_size),
             committee=[ModelIdentity(name=member.name, sha256=member.sha256) for member in committee.members],
         )

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ase import Atoms
 
 from disolyte.errors import InputError
+from disolyte.finetuning.committee.last_layer import attach_heads
 from disolyte.finetuning.committee.schema import CommitteeDoc
 from disolyte.finetuning.committee.spread import CommitteePredictions, combine_predictions
 from disolyte.models.loaded import LoadedModel
@@ -55,7 +56,7 @@ class Committee:
         document
             The committee.
         models
-            Documents that the members are among, in any order, with their weights.
+            Documents that the members are among, in any order, with their weights; of heads of one model, that model.
         device, dtype
             As of :func:`~disolyte.models.load_model`.
 
@@ -65,13 +66,15 @@ class Committee:
             If a member is not among them.
         """
         by_hash = {model.sha256: model for model in models}
-        if missing := [f"{member.name} ({member.sha256[:12]}…)" for member in document.members
-                       if member.sha256 not in by_hash]:  # fmt: skip
+        wanted = document.members if document.last_layer is None else [document.last_layer.model]
+        if missing := [f"{one.name} ({one.sha256[:12]}…)" for one in wanted if one.sha256 not in by_hash]:
             raise InputError(
-                f"{len(missing)} of {len(document.members)} members are not among the {len(models)} models given: "
+                f"{len(missing)} of {len(wanted)} members are not among the {len(models)} models given: "
                 f"{', '.join(missing)}; fetch their ModelDocs from the store"
             )
-        members = [load_model(by_hash[member.sha256], device=device, dtype=dtype) for member in document.members]
+        members = [load_model(by_hash[one.sha256], device=device, dtype=dtype) for one in wanted]
+        if document.last_layer is not None:
+            members = attach_heads(members[0], document.last_layer.offsets.to_array())
         return cls(members, energy_scale=document.energies.scale, force_scale=document.forces.scale)
 
     @property

@@ -17,7 +17,7 @@ class CommitteeMember(Record):
     model_config = ConfigDict(frozen=True)
 
     name: str = Field(description="Name of the model.")
-    sha256: str = Field(description="SHA-256 of its single-head model.")
+    sha256: str = Field(description="SHA-256 of its single-head model; of model and offsets for a last-layer head.")
     uuid: str = Field(description="uuid of its ModelDoc.")
     seed: int | None = Field(description="Seed that it was trained with.")
     errors: QuantityErrors = Field(description="Its own errors on the test frames.")
@@ -70,14 +70,25 @@ class FrameScatter(Record):
     force_errors_ev_per_ang: Blob = Field(description="Error of the mean forces, float64 (n_frames,).")
 
 
-class CommitteeDoc(StageDoc):
-    """A committee of models that differ by their seeds, and what its spread says of its errors.
+class LastLayerHeads(Record):
+    """Heads of one model that differ in its last linear layers alone."""
 
-    The members' weights are in their own documents; :meth:`~disolyte.finetuning.committee.Committee.load` picks them by
-    hash.
+    model: ModelIdentity = Field(description="The model.")
+    offsets: Blob = Field(description="What each head adds to the weights of the last layers, (n_heads, n_weights).")
+    ridge: float = Field(description="Smallest curvature of the fit, as a part of the mean one.")
+
+
+class CommitteeDoc(StageDoc):
+    """A committee, and what its spread says of its errors.
+
+    Its members are models that differ by their seeds, or heads of one model. The weights are in the models' own
+    documents; :meth:`~disolyte.finetuning.committee.Committee.load` picks them by hash.
     """
 
     members: list[CommitteeMember] = Field(description="The members, in the order they were given.")
+    last_layer: LastLayerHeads | None = Field(
+        default=None, description="What makes the members, if they are heads of one model."
+    )
     n_failed: int = Field(default=0, description="Members that were asked for and not trained.")
     elements: list[str] = Field(description="Elements that all members were made for.")
     foundation: ModelIdentity | None = Field(default=None, description="Model that the members started from.")
