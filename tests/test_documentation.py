@@ -77,7 +77,12 @@ def check_python(code, names):
     tree = ast.parse(code)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
-            exec(compile(ast.Module([node], []), "<import>", "exec"), names)
+            try:
+                exec(compile(ast.Module([node], []), "<import>", "exec"), names)
+            except ModuleNotFoundError as error:
+                if str(error.name).startswith("disolyte"):  # another package may not be installed here
+                    raise
+                names.update({alias.asname or alias.name: None for alias in node.names})
     stored = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
     defined = {n.name for n in ast.walk(tree) if isinstance(n, ast.ClassDef | ast.FunctionDef)}
     arguments = {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)}

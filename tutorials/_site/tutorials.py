@@ -69,9 +69,11 @@ async def _run(path: Path, places: asyncio.Semaphore, limit_s: float) -> bool:
         start = time.monotonic()
         problem = ""
         with tempfile.TemporaryDirectory(prefix="tutorial-") as folder:
-            client = NotebookClient(notebook, timeout=None, resources={"metadata": {"path": folder}})
+            client = NotebookClient(
+                notebook, timeout=None, resources={"metadata": {"path": folder}}, extra_arguments=QUIET
+            )
             try:
-                await asyncio.wait_for(client.async_execute(env=environment, extra_arguments=QUIET), limit_s)
+                await asyncio.wait_for(client.async_execute(env=environment), limit_s)
             except TimeoutError:
                 problem = f"took longer than {limit_s:.0f} s"
             except Exception as error:  # whatever it is, the other tutorials go on
