@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pymongo.errors import OperationFailure
 
 from disolyte.errors import ResultsError
 
@@ -96,6 +97,33 @@ def test_workers_outlast_a_store_that_refuses(disturbed, undisturbed):
     assert done.items() <= launches.items()
 
 
+def test_store_that_refuses_writes_for_a_while(disturbed, undisturbed):
+    """The server answers, but each write with an error: a full disk of its own, or rights that were taken away."""
+    from disolyte.cli.session import open_campaign
+
+    disturbed.submit(makers.spread_flow())
+    with open_campaign(disturbed.folder) as campaign:
+        campaign.registry.stop("database")
+        command = [sys.executable, "-m", "secantus", "--port", str(campaign.database.port), "--enable-test-commands"]
+        command += ["--storage-path", str(campaign.files.storage), "--log-level", "ERROR"]
+        campaign.registry.start("database", command, cwd=disturbed.folder)
+        disturbed.wait_for(lambda: disturbed.database().command("ping"))
+        campaign.start_workers(["cpu"], threads=1)
+        disturbed.wait_for(lambda: len(disturbed.completed()) > 1)
+        done, admin = disturbed.completed(), disturbed.database().client.admin
+        refusal = {"failCommands": ["insert", "update", "delete", "findAndModify"], "errorCode": 14031}
+        admin.command("configureFailPoint", "failCommand", mode="alwaysOn", data=refusal)
+        with pytest.raises(OperationFailure):
+            disturbed.database().probe.insert_one({})
+        time.sleep(5)
+        admin.command("configureFailPoint", "failCommand", mode="off")
+        going = {"state": {"$in": ["READY", "RESERVED", "RUNNING"]}}
+        disturbed.wait_for(lambda: not disturbed.database().fireworks.count_documents(going), 90)
+    found, launches = disturbed.finish()
+    assert found == undisturbed
+    assert done.items() <= launches.items()
+
+
 def test_lost_job_of_a_worker_elsewhere_is_found_and_runs_again(disturbed, undisturbed):
     """A plain rlaunch is killed; FireWorks thinks that its job runs, until it has been silent for long enough."""
     from disolyte.cli.session import open_campaign
@@ -121,11 +149,11 @@ def test_lost_job_of_a_worker_elsewhere_is_found_and_runs_again(disturbed, undis
 
 
 def test_half_written_blob_is_not_taken_for_whole(disturbed):
-    """The worker dies while 20 MB go into the store: readers are refused, and the next run writes them whole."""
+    """The worker dies while 10 MB go into the store: readers are refused, and the next run writes them whole."""
     from disolyte.cli.session import open_campaign
     from disolyte.results import Results
 
-    disturbed.submit(makers.PieceMaker(name="big", seconds=0.0, size=2_000_000).make(1))
+    disturbed.submit(makers.PieceMaker(name="big", seconds=0.0, size=1_000_000).make(1))
     launcher = disturbed.work()
     disturbed.wait_for(lambda: disturbed.pid("worker"))
     disturbed.wait_for(lambda: disturbed.database()["outputs_blobs.chunks"].find_one({}, {"_id": 1}))
