@@ -19,10 +19,12 @@ from matplotlib.text import Text
 
 from disolyte.diffusion.schema import MechanismDoc, TransportDoc
 from disolyte.errors import InputError
+from disolyte.finetuning.committee.schema import CommitteeDoc
 from disolyte.finetuning.learning_curve.schema import LearningCurveDoc
 from disolyte.models.schema import ModelDoc
 from disolyte.plots import (
     plot_arrhenius,
+    plot_committee,
     plot_density,
     plot_hull,
     plot_learning_curve,
@@ -162,10 +164,13 @@ def _draw_findings(results: Results) -> Iterator[ReportFigure]:
 
 
 def _draw_models(results: Results) -> Iterator[ReportFigure]:
-    """Learning curve, parity, training."""
+    """Learning curve, committee, parity, training."""
     for curve in results.documents(LearningCurveDoc)[-1:]:
         caption = "Errors on frames never trained on against the number of training frames."
         yield ReportFigure("learning-curve", "Learning curve", caption, plot_learning_curve(curve))
+    for committee in results.documents(CommitteeDoc, load=True)[-1:]:
+        caption = "Expected errors of a committee of models against true ones, on frames never trained on."
+        yield ReportFigure("committee", "Committee", caption, plot_committee(committee))
     for model in results.documents(ModelDoc, load=True)[-1:]:
         if model.parity is not None:
             caption = "Fine-tuned model against labels of frames never trained on."

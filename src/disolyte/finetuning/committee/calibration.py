@@ -22,7 +22,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from disolyte.errors import InputError
 from disolyte.finetuning.committee.schema import Calibration, CoveragePoint, ErrorBin
@@ -71,12 +70,16 @@ def fit_scale(scatter: Scatter) -> float:
 
 def coverage(scatter: Scatter, nominal: float, *, scale: float, degrees_of_freedom: int) -> float:
     """Share of the errors within the central interval that ought to hold a share ``nominal`` of them."""
-    half_width = stats.t.ppf(0.5 * (1.0 + nominal), degrees_of_freedom) * scale * scatter.spreads
+    from scipy.special import stdtrit
+
+    half_width = stdtrit(degrees_of_freedom, 0.5 * (1.0 + nominal)) * scale * scatter.spreads
     return float(np.mean(np.abs(scatter.errors.T) <= half_width))
 
 
 def rank_correlation(spreads: NDArray[np.float64], errors: NDArray[np.float64]) -> float | None:
     """Spearman's rank correlation of spreads and absolute errors, both (n,); None for fewer than three."""
+    from scipy import stats
+
     if len(spreads) < 3:
         return None
     with warnings.catch_warnings():
