@@ -9,13 +9,16 @@ from pymatgen.core import Structure
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from disolyte import DiffusionMaker, LearningCurveDoc, LearningCurveMaker
+from disolyte.diffusion.schema import DiffusionDoc, TransportDoc
 from disolyte.errors import DatasetError, InputError
 from disolyte.finetuning.learning_curve.convergence import gather_levels, judge_convergence, measure_gains
 from disolyte.finetuning.learning_curve.schema import ConvergenceRule, LearningPoint
-from disolyte.finetuning.learning_curve.subsets import nested_order
+from disolyte.finetuning.learning_curve.subsets import TrainingSubset, nested_order
 from disolyte.finetuning.makers import FinetuneMaker
 from disolyte.finetuning.reference.structures import random_ordering
-from disolyte.models.schema import ModelIdentity, QuantityErrors
+from disolyte.flows.learning_curve import LearningPointMaker
+from disolyte.models.schema import HeadErrors, ModelDoc, ModelIdentity, QuantityErrors, TrainingRecord
+from disolyte.provenance import Provenance
 from disolyte.systems.schema import GridPoint
 from disolyte.thermodynamics.candidates import Candidate, heights_above_hull, lowest_phases
 from disolyte.thermodynamics.hull import mixing_hull
@@ -177,6 +180,32 @@ def test_diffusion_is_wired_where_asked_for(dataset, structure):
         planned(maker, dataset)
     with pytest.raises(InputError, match="both"):
         planned(LearningCurveMaker(), dataset, diffusion_structure=structure)
+
+
+def test_point_takes_the_diffusivity_of_its_model(doubled_errors):
+    errors = HeadErrors(head="target", split="test", overall=doubled_errors)
+    training = TrainingRecord(asked={}, effective={}, epochs=[], best_epoch=0, stopped_early=False, wall_time_s=2.0)
+    model = ModelDoc.model_construct(
+        uuid="trained", name="m", sha256="1" * 64, head="target", errors=[errors], training=training, foundation=MODEL,
+        caveats=["small"], provenance=Provenance(),
+    )  # fmt: skip
+    at = DiffusionDoc.model_construct(diffusivity_cm2_per_s=2e-5, temperature_k=900.0)
+    transport = TransportDoc.model_construct(uuid="moved", runs=[at], caveats=[], provenance=Provenance())
+    maker = LearningPointMaker()
+    found = maker.make.original(maker, model, TrainingSubset(n_train=7, seed=3), transport=transport)
+    assert (found.point.n_train, found.point.seed, found.point.model_uuid) == (7, 3, "trained")
+    assert found.point.errors == doubled_errors
+    assert (found.point.diffusivity_cm2_per_s, found.diffusion_temperature_k) == (2e-5, 900.0)
+    assert {record.uuid for record in found.provenance.inputs} == {"trained", "moved"}
+    assert found.caveats == ["small"]
+    untested = model.model_copy(update={"errors": [errors.model_copy(update={"split": "valid"})]})
+    with pytest.raises(DatasetError, match="fixed test set"):
+        maker.make.original(maker, untested, TrainingSubset(n_train=7))
+
+
+@pytest.fixture
+def doubled_errors():
+    return points(lambda n: 2.0, (7,), n_seeds=1)[0].errors
 
 
 def test_dataset_without_test_frames_is_refused(dataset):
