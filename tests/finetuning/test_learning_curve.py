@@ -16,7 +16,7 @@ from disolyte.finetuning.learning_curve.schema import ConvergenceRule, LearningP
 from disolyte.finetuning.learning_curve.subsets import TrainingSubset, nested_order
 from disolyte.finetuning.makers import FinetuneMaker
 from disolyte.finetuning.reference.structures import random_ordering
-from disolyte.flows.learning_curve import LearningPointMaker
+from disolyte.flows.learning_points import LearningPointMaker
 from disolyte.models.schema import HeadErrors, ModelDoc, ModelIdentity, QuantityErrors, TrainingRecord
 from disolyte.provenance import Provenance
 from disolyte.systems.schema import GridPoint
