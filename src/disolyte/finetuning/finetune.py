@@ -38,6 +38,10 @@ class FinetunedModel:
     heads: list[str]
     training: TrainingRecord
     inputs: TrainingInputs
+    target_module: torch.nn.Module
+    """What is packed in ``single_head``: building it anew takes a second."""
+    module: torch.nn.Module
+    """What is packed in ``multi_head``."""
 
 
 def finetune(
@@ -103,6 +107,8 @@ def finetune(
         heads=trained.heads,
         training=trained.record,
         inputs=inputs,
+        target_module=single,
+        module=trained.module,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from disolyte.finetuning.finetune import FinetunedModel
 from disolyte.finetuning.frames import Frames
@@ -14,6 +14,9 @@ from disolyte.models.loaded import LoadedModel
 from disolyte.models.loading import select_head
 from disolyte.models.schema import ModelIdentity, PackedModel, TrainingRecord
 
+if TYPE_CHECKING:
+    import torch
+
 
 def report_finetuned(
     result: FinetunedModel, frames: Frames, foundation: LoadedModel, dataset: DatasetDoc, dataset_sha256: str
@@ -21,14 +24,14 @@ def report_finetuned(
     """Fields of the document of a fine-tuned model; errors of the foundation and of the replay head come with it."""
     held, split = _held_out(frames)
     replayed = LoadedModel(
-        select_head(result.multi_head.to_module(), REPLAY_HEAD, name="fine-tuned"),
+        select_head(result.module, REPLAY_HEAD, name="fine-tuned"),
         name="replay", sha256="", device=foundation.device, dtype=foundation.dtype,
     )  # fmt: skip
     kept = result.inputs.replay.valid
     before = compare(foundation, held, e0_shifts_ev=result.inputs.e0s.shifts_ev)
     fields = _fields(
-        result.single_head, result.training, frames, dataset, head=TARGET_HEAD, device=foundation.device,
-        dtype=foundation.dtype,
+        result.single_head, result.target_module, result.training, frames, dataset, head=TARGET_HEAD,
+        device=foundation.device, dtype=foundation.dtype,
     )  # fmt: skip
     fields["errors"].append(head_errors(compare(replayed, kept), kept, head=REPLAY_HEAD, split="replay"))
     return fields | {
@@ -46,7 +49,9 @@ def report_scratch(
     result: ScratchModel, frames: Frames, dataset: DatasetDoc, dataset_sha256: str, *, device: str, dtype: str
 ) -> dict[str, Any]:
     """Fields of the document of a model trained from scratch."""
-    fields = _fields(result.model, result.training, frames, dataset, head=SCRATCH_HEAD, device=device, dtype=dtype)
+    fields = _fields(
+        result.model, result.module, result.training, frames, dataset, head=SCRATCH_HEAD, device=device, dtype=dtype
+    )
     return fields | {
         "name": f"MACE trained from scratch on {dataset.label_method}",
         "heads": [SCRATCH_HEAD],
@@ -61,6 +66,7 @@ def _held_out(frames: Frames) -> tuple[list[Any], str]:
 
 def _fields(
     packed: PackedModel,
+    module: torch.nn.Module,
     training: TrainingRecord,
     frames: Frames,
     dataset: DatasetDoc,
@@ -71,7 +77,7 @@ def _fields(
 ) -> dict[str, Any]:
     """The model, how it was made, and its errors on frames it was not trained on."""
     held, split = _held_out(frames)
-    model = LoadedModel(packed.to_module(), name=head, sha256=packed.sha256, device=device, dtype=dtype)
+    model = LoadedModel(module, name=head, sha256=packed.sha256, device=device, dtype=dtype)
     parity = compare(model, held)
     return {
         "sha256": packed.sha256,

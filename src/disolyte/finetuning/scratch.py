@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from disolyte.finetuning.reference_energies import (
 from disolyte.finetuning.training import common_arguments, common_settings, compare_settings, run_key, train
 from disolyte.models.schema import PackedModel, TrainingRecord
 
+if TYPE_CHECKING:
+    import torch
+
 SCRATCH_HEAD: Final = "Default"
 """Only head of a model trained from scratch; mace's own name."""
 
@@ -31,6 +34,8 @@ class ScratchModel:
     model: PackedModel
     training: TrainingRecord
     e0s: ReferenceEnergies
+    module: torch.nn.Module
+    """What is packed in ``model``."""
 
 
 def train_from_scratch(
@@ -91,7 +96,7 @@ def train_from_scratch(
     record = trained.record.model_copy(
         update={"asked": trained.record.asked | asked, "effective": trained.record.effective | used}
     )
-    return ScratchModel(model=packed, training=record, e0s=e0s)
+    return ScratchModel(model=packed, training=record, e0s=e0s, module=trained.module)
 
 
 def scratch_e0s(frames: Frames, options: TrainingOptions) -> ReferenceEnergies:
