@@ -136,7 +136,7 @@ def teach(
 
 def _distort(frames: Sequence[Atoms], n: int, settings: StudentFrames, rng: np.random.Generator) -> list[Atoms]:
     copies = []
-    for number, index in enumerate(draw_evenly(len(frames), n, rng) if frames else []):
+    for number, index in enumerate(draw_evenly(len(frames), n, rng) if n else []):
         rattle_ang = settings.rattles_ang[number % len(settings.rattles_ang)]
         copy = distorted_copy(frames[index], rng, rattle_ang=rattle_ang, strain=settings.strain)
         copy.info = _names(frames[index])
