@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
-from typing import Any
+from typing import Any, Final
 
 from docutils import nodes
 from docutils.utils.math import MathError, latex2mathml
@@ -11,10 +12,13 @@ from sphinx.application import Sphinx
 from sphinx.util import logging
 from sphinx.writers.html5 import HTML5Translator
 
+BARE_FRACTION: Final = re.compile(r"(\\[td]?frac)(\d)(\d)")
+r"""``\\tfrac12``, whose braces docutils misses."""
+
 
 def _mathml(node: nodes.math | nodes.math_block, *, as_block: bool) -> str:
     try:
-        return str(latex2mathml.tex2mathml(node.astext(), as_block=as_block))
+        return str(latex2mathml.tex2mathml(BARE_FRACTION.sub(r"\1{\2}{\3}", node.astext()), as_block=as_block))
     except MathError as error:
         logging.getLogger(__name__).warning("%s: %s", error, node.astext(), location=node, type="math")
         return f"<code>{escape(node.astext())}</code>"
