@@ -137,7 +137,7 @@ def print_status(status: CampaignStatus, out: Console) -> None:
     """Print the table of stages."""
     table = Table(title=f"{status.campaign}: {status.state}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
     table.add_column("stage", no_wrap=True)
-    for heading in ("done", "running", "waiting", "failed", "quarantined"):
+    for heading in ("done", "running", "waiting", "failed", "quarantine"):
         table.add_column(heading, justify="right")
     for stage in status.stages:
         failed = Text(str(stage.n_failed), style="bold red" if stage.n_failed else "dim")
