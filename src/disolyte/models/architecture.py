@@ -13,7 +13,7 @@ import json
 import warnings
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -80,10 +80,11 @@ def build_module(architecture: dict[str, Any], weights: bytes) -> torch.nn.Modul
     ModelIntegrityError
         If weights and architecture do not belong together.
     """
-    import mace.modules as mace_modules
-    import torch
-    from e3nn import o3
-    from mace.modules import blocks
+    with _quiet():
+        import mace.modules as mace_modules
+        import torch
+        from e3nn import o3
+        from mace.modules import blocks
 
     arguments = {key: value for key, value in architecture.items() if key not in ("model", "dtype")}
     for key in _IRREPS:
@@ -113,6 +114,14 @@ def _class_named(blocks: Any, name: str) -> type:
             f"the architecture names {name!r}, which is no building block of the installed mace-torch"
         )
     return found
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep from the screen what mace and e3nn say of themselves when they are imported first."""
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
 
 
 @contextmanager
