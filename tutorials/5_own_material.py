@@ -75,6 +75,7 @@ loop_
 """
 chloride = FOLDER / "chloride.cif"
 chloride.write_text(CIF.format(edge=9.859, lithium=0.48, halogens="  Cl1  Cl  0.0  0.0  0.0  1.0"))
+print(chloride.read_text())
 
 # %% [markdown]
 # ## First attempt: charges

@@ -78,8 +78,8 @@ command("disolyte plan liybc")
 #
 # ## The Maker
 #
-# In Python the same plan is a document. Here the published settings, with the analysis of paths added, and all models on
-# GPUs:
+# In Python the same plan is a document. Here the published settings, with the analysis of paths added, and all models
+# on GPUs:
 
 # %%
 maker = DisorderedElectrolyteFlowMaker()
