@@ -118,6 +118,15 @@ def test_failed_job_keeps_its_traceback_and_runs_again(campaign):
     assert [job.state for job in finish(campaign)] == ["COMPLETED"]
 
 
+def test_workers_of_two_machines_on_one_database_have_different_names(tmp_path, monkeypatch):
+    """One machine that comes back must not take the other's running jobs for its own."""
+    names = set()
+    for machine in ("one", "two"):
+        monkeypatch.setattr("socket.gethostname", lambda machine=machine: machine)
+        names.add(Campaign("mine", tmp_path, Database("mongodb://db/lab")).worker_prefix)
+    assert names == {"mine-one-worker-", "mine-two-worker-"}
+
+
 def test_configuration_is_private(campaign):
     for name in ("jobflow.yaml", "my_launchpad.yaml"):
         assert stat.S_IMODE((campaign.folder / name).stat().st_mode) == 0o600

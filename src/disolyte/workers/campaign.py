@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator
@@ -82,6 +83,12 @@ class Campaign:
         """The folder's configuration."""
         return RunFolder(self.folder)
 
+    @property
+    def worker_prefix(self) -> str:
+        """Beginning of the names of workers that this folder starts here; a MongoDB may serve several machines."""
+        where = self.name if self.files.is_embedded else f"{self.name}-{socket.gethostname()}"
+        return f"{where}-worker-"
+
     def write_configuration(self) -> None:
         """Write the files of FireWorks and jobflow that are missing or name another database."""
         self.files.write_job_store(self.job_store_spec or self.database.job_store_spec())
@@ -135,7 +142,7 @@ class Campaign:
         Only to be called while no local worker of this campaign runs. Workers elsewhere may run; what they work on is
         left alone.
         """
-        launchpad, local = self.launchpad(), f"{self.name}-worker-"
+        launchpad, local = self.launchpad(), self.worker_prefix
         if not has_other_workers(launchpad, self.name, local):
             return recover_campaign(launchpad, self.name, self.folder, failed=failed)
         release_locks(launchpad, self.name)
@@ -216,7 +223,7 @@ class Campaign:
             name = f"worker-{number}-{category}"
             file = self._fworker_file(category)
             command = [sys.executable, "-m", "disolyte.workers.rlaunch", str(self.files.launchpad_file), str(file)]
-            command += [f"{self.name}-{name}", str(os.getpid())]
+            command += [f"{self.worker_prefix}{number}-{category}", str(os.getpid())]
             self.registry.start(name, command, env=environment, cwd=self.files.launches)
             names.append(name)
         return names
