@@ -112,7 +112,7 @@ def report_student(
         Seed of the velocities for it.
     """
     student = LoadedModel(
-        result.model.to_module(), name=f"student of {teacher.name}", sha256=result.model.sha256,
+        result.module, name=f"student of {teacher.name}", sha256=result.model.sha256,
         device=teacher.device, dtype=teacher.dtype,
     )  # fmt: skip
     held, split = (taught.frames.test, "held out") if taught.frames.test else (taught.frames.valid, "valid")
