@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from disolyte.cli.options import CAMPAIGN_FOLDER, AsJson, Folder, JobflowConfig, Name, database_uri, takes, task
+from disolyte.cli.options import (
+    CAMPAIGN_FOLDER,
+    AsJson,
+    Folder,
+    JobflowConfig,
+    Name,
+    database_options,
+    takes,
+    task_options,
+)
 
 if TYPE_CHECKING:
     from disolyte.cli.planning import Task
@@ -21,7 +30,7 @@ def register(app: typer.Typer) -> None:
         app.command()(command)
 
 
-@takes(uri=database_uri)
+@takes(uri=database_options)
 def init(
     uri: str | None,
     folder: Annotated[Path, typer.Argument(help="Run folder to make.")] = CAMPAIGN_FOLDER,
@@ -42,7 +51,7 @@ def init(
     initialise(folder, request, may_ask=not no_input)
 
 
-@takes(task=task)
+@takes(task=task_options)
 def plan(
     task: Task,
     folder: Annotated[Path | None, typer.Option("--folder", "-f", help="Run folder whose workers to name.")] = None,
@@ -54,7 +63,7 @@ def plan(
     show_plan(task, folder, as_json=as_json)
 
 
-@takes(task=task, uri=database_uri)
+@takes(task=task_options, uri=database_options)
 def submit(
     task: Task,
     uri: str | None,

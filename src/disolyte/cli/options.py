@@ -70,7 +70,7 @@ def _known_preset(value: str) -> str:
     return value
 
 
-def task(
+def task_options(
     system: Annotated[str, typer.Argument(help="Key of a system (liybc, …), a YAML description, or a disordered CIF.")],
     preset: Annotated[
         str, typer.Option("--preset", callback=_known_preset, help="Settings: paper or quickstart.")
@@ -92,7 +92,7 @@ def task(
     return Task(system, Preset(preset), maker, tuple(composition or ()), device, mobile_ion)
 
 
-def database_uri(
+def database_options(
     context: typer.Context,
     mongodb_uri: Annotated[
         str | None,

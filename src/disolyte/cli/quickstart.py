@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from disolyte.cli.options import QUICKSTART_FOLDER, JobflowConfig, database_uri, takes
+from disolyte.cli.options import QUICKSTART_FOLDER, JobflowConfig, database_options, takes
 
 
 def register(app: typer.Typer) -> None:
@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
     app.command()(quickstart)
 
 
-@takes(uri=database_uri)
+@takes(uri=database_options)
 def quickstart(
     uri: str | None,
     folder: Annotated[Path, typer.Option(help="Run folder; run again with the same one to go on.")] = QUICKSTART_FOLDER,
