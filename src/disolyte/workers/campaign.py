@@ -123,7 +123,9 @@ class Campaign:
         """
         launchpad = self.launchpad()
         if launchpad.workflows.find_one({"metadata.campaign": self.name}, {"_id": 1}) is not None:
-            raise WorkerError(f"a campaign '{self.name}' is on the LaunchPad already; choose another name")
+            raise WorkerError(
+                f"a campaign '{self.name}' is on the LaunchPad already; give another --folder, and another --name"
+            )
         # A submission that was cut off leaves jobs without a workflow; workers never finish these.
         launchpad.fireworks.delete_many({"spec.campaign": self.name})
         flow.update_metadata({"campaign": self.name}, dynamic=True)
