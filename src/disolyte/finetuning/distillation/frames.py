@@ -79,11 +79,12 @@ def split_pool(pool: Sequence[Atoms], *, held_out_fraction: float, seed: int) ->
 
 def join_pool(frames: Frames, pool: Sequence[Atoms]) -> Frames:
     """Frames of a dataset, and those of ``pool``: a family that the dataset holds out stays held out."""
-    held = {split: {_family(atoms) for atoms in getattr(frames, split)} for split in ("valid", "test")}
+    test = {_family(atoms) for atoms in frames.test}
+    valid = {_family(atoms) for atoms in frames.valid} - test
     return Frames(
-        train=[*frames.train, *(atoms for atoms in pool if _family(atoms) not in held["valid"] | held["test"])],
-        valid=[*frames.valid, *(atoms for atoms in pool if _family(atoms) in held["valid"])],
-        test=[*frames.test, *(atoms for atoms in pool if _family(atoms) in held["test"])],
+        train=[*frames.train, *(atoms for atoms in pool if _family(atoms) not in test | valid)],
+        valid=[*frames.valid, *(atoms for atoms in pool if _family(atoms) in valid)],
+        test=[*frames.test, *(atoms for atoms in pool if _family(atoms) in test)],
     )
 
 
