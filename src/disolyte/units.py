@@ -13,7 +13,7 @@ length, squared, cubed  Å, Å², Å³              ``_ang``, ``_ang2``, ``_ang3
 angle                   degrees                ``_deg``
 wave vector             1/Å, 2π included       ``_per_ang``
 time                    fs, ps; s of a clock   ``_fs``, ``_ps``, ``_s``
-rate                    1/ps                   ``_per_ps``
+rate                    1/ps; 1/s of a clock   ``_per_ps``, ``_per_s``
 temperature             K                      ``_k``
 charge                  elementary charges     ``_e``
 heat capacity           k_B per formula unit   ``_kb_per_fu``
