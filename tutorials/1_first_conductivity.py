@@ -28,6 +28,7 @@ from disolyte.flows.quickstart import quickstart_flow_maker, quickstart_system
 from disolyte.plots import plot_arrhenius, plot_hull, plot_msd, plot_parity, plot_training
 from disolyte.results import summarise
 from disolyte.results.report import draw_figures, render_report
+from disolyte.results.tracing import trace_document
 
 warnings.simplefilter("ignore")  # other packages', about themselves
 FOLDER = Path("first-conductivity")
@@ -79,11 +80,11 @@ sampler.frames = sampler.frames.model_copy(update={"n_frames": 5, "discard_ps": 
 maker.finetune_maker.options = maker.finetune_maker.options.model_copy(update={"max_num_epochs": 6})
 maker.finetune_maker.replay = maker.finetune_maker.replay.model_copy(update={"n_frames": 20})
 
-# Diffuse: one composition, one cell of 20 atoms, 2.5 ps at each of three temperatures.
+# Diffuse: one composition, one cell of 20 atoms, 4 ps at each of three temperatures.
 maker.diffusion_formulas = ["Li3InCl6"]
-maker.diffusion_maker = replace(maker.diffusion_maker, temperatures_k=(700.0, 800.0, 900.0), supercell=(1, 1, 1))
+maker.diffusion_maker = replace(maker.diffusion_maker, temperatures_k=(750.0, 850.0, 950.0), supercell=(1, 1, 1))
 maker.diffusion_maker.schedule = maker.diffusion_maker.schedule.model_copy(
-    update={"lengths": LengthRule.uniform(length_ps=2.5, discard_ps=0.5)}
+    update={"lengths": LengthRule.uniform(length_ps=4.0, discard_ps=0.5)}
 )
 
 flow = maker.make(system)
@@ -147,8 +148,8 @@ print(f"{len(dataset.quarantine)} frames set aside; dataset {dataset.dataset_sha
 # ## Fine-tuning
 #
 # Two heads are trained at once: `target` learns the labels, `pt_head` keeps what the foundation knew (multi-head
-# fine-tuning, as in the paper). Six epochs on a handful of frames: expect the errors to fall, not to converge. The
-# paper trains up to 500 epochs on about 2500 frames.
+# fine-tuning, as in the paper). Six epochs on a handful of frames: the errors of the forces fall, and nothing
+# converges. The paper trains up to 500 epochs on about 2500 frames.
 
 # %%
 model = results.model(load=True)
@@ -188,8 +189,9 @@ show(plot_msd(transport), "displacements")
 # %% [markdown]
 # ## The Arrhenius line, and whether to believe it
 #
-# Every diffusivity comes with an error and a verdict. Six lithium ions during two picoseconds cannot give a
-# converged one; disolyte then says so, names the reasons, and draws open markers.
+# Every diffusivity comes with an error and a verdict. Six lithium ions during a few picoseconds cannot give a
+# converged one; disolyte then says so, names the reasons, draws open markers, and arrows where ions hardly left their
+# sites and only an upper limit is known.
 
 # %%
 show(plot_arrhenius([transport]), "arrhenius")
@@ -219,8 +221,17 @@ for caveat in transport.caveats:
 # %%
 for row in summarise(results):
     print(f"{row.formula:20s} {1e3 * row.e_hull_ev_per_atom:5.1f} meV/atom above the hull; transport: {row.verdict}")
-for record in transport.provenance.inputs:
-    print(f"made from {record.kind} {record.uuid}")
+
+
+def tell(node, depth=0):
+    """Print a document and those that it was made from."""
+    print("  " * depth + node.kind, *node.names.values())
+    for part in node.inputs:
+        if not part.is_repeated:
+            tell(part, depth + 1)
+
+
+tell(trace_document(results, transport.uuid))
 report = FOLDER / "report.html"
 report.write_text(render_report(results, list(draw_figures(results))), encoding="utf-8")
 print(f"written: {report}")
@@ -235,7 +246,7 @@ print(f"written: {report}")
 # | foundation | `disolyte-small` | MACE-MP-0a medium (`ModelSource()`, the default) |
 # | labels | CHGNet r2SCAN | SCAN by VASP (`ScanStaticMaker`, the default) |
 # | frames | 25 | about 2500 |
-# | MD for diffusion | 2.5 ps | 500 ps to 1 ns at each temperature |
+# | MD for diffusion | 4 ps | 500 ps to 1 ns at each temperature |
 #
 # MACE-MP-0a and SCAN would move the hull by some meV/atom, which decides what is stable; two orders of magnitude more
 # MD would make the error bars shrink tenfold and the verdict turn to `converged`. What to change is in *From laptop to
