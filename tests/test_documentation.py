@@ -13,7 +13,6 @@ import os
 import pkgutil
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -49,7 +48,7 @@ def folder(tmp_path, monkeypatch):
     """Where a page is read: with a disordered structure and a system of the reader's own."""
     system = get_system("liybc")
     disordered_structure(system, system.point("Li3In0.5Y0.5Br3Cl3")).to(tmp_path / "mine.cif")
-    shutil.copy(ROOT / "tests" / "data" / "salt.yaml", tmp_path / "mine.yaml")
+    system.restricted_to(["Li3InCl6", "Li3InBr6", "Li3YBr6"]).to_yaml(tmp_path / "mine.yaml")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
