@@ -20,12 +20,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+from sphinx.application import Sphinx
 from sphinx.util import logging
 
 SOURCES: Final = Path(__file__).parents[1]
@@ -48,6 +49,12 @@ def read_tutorial(text: str) -> NotebookNode:
     title = next((line for line in text.splitlines() if line.startswith("# # ")), "a tutorial").removeprefix("# # ")
     logging.getLogger(__name__).warning("%r has not been run: python tutorials/_site/tutorials.py", title, type="run")
     return _with_downloads(_notebook(text))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Let Sphinx read tutorials anew at every build: their outputs may have changed where their source has not."""
+    app.connect("env-get-outdated", lambda *_: [path.stem for path in SOURCES.glob("[0-9]*_*.py")])
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
 def _with_downloads(notebook: NotebookNode) -> NotebookNode:
