@@ -35,7 +35,7 @@ def plot_stability(doc: StabilityDoc) -> Figure:
     """
     if not doc.models or not doc.models[0].runs:
         raise InputError("this document holds no runs; make it with StabilityMaker")
-    figure = new_figure(PAGE_IN * 0.85, 3.4)
+    figure = new_figure(PAGE_IN * 0.85, 3.2 + 0.2 * len(doc.models))
     energies, distances = figure.subplots(1, 2, width_ratios=(3, 2))
     for model, colour, marker in zip(doc.models, COLOURS * 4, MARKERS * 4, strict=False):
         _draw_energies(energies, model, colour)
@@ -48,9 +48,8 @@ def plot_stability(doc: StabilityDoc) -> Figure:
     distances.set_xticks(range(len(doc.floors)), ["–".join(floor.elements) for floor in doc.floors], rotation=90)
     distances.set_ylabel("Shortest distance / floor")
     distances.set_ylim(bottom=0.0)
-    low, high = energies.get_ylim()
-    energies.set_ylim(low, 10 * max(high, LINEAR_MEV))  # room for the names
-    energies.legend(loc="upper right")
+    # Names of trained models are long: above both panels.
+    figure.legend(*energies.get_legend_handles_labels(), loc="outside upper left", borderaxespad=0.3)
     protocol = doc.protocol
     set_title(figure, f"MD at {protocol.temperature_k:g} K ({protocol.thermostat}), same structures and velocities")
     note_caveats(figure, doc.caveats)
