@@ -80,11 +80,11 @@ sampler.frames = sampler.frames.model_copy(update={"n_frames": 5, "discard_ps": 
 maker.finetune_maker.options = maker.finetune_maker.options.model_copy(update={"max_num_epochs": 6})
 maker.finetune_maker.replay = maker.finetune_maker.replay.model_copy(update={"n_frames": 20})
 
-# Diffuse: one composition, one cell of 20 atoms, 4 ps at each of three temperatures.
+# Diffuse: one composition, one cell of 20 atoms, 6 ps in steps of 4 fs at each of three temperatures.
 maker.diffusion_formulas = ["Li3InCl6"]
 maker.diffusion_maker = replace(maker.diffusion_maker, temperatures_k=(750.0, 850.0, 950.0), supercell=(1, 1, 1))
 maker.diffusion_maker.schedule = maker.diffusion_maker.schedule.model_copy(
-    update={"lengths": LengthRule.uniform(length_ps=4.0, discard_ps=0.5)}
+    update={"lengths": LengthRule.uniform(length_ps=6.0, discard_ps=0.5), "time_step_fs": 4.0}
 )
 
 flow = maker.make(system)
@@ -246,7 +246,7 @@ print(f"written: {report}")
 # | foundation | `disolyte-small` | MACE-MP-0a medium (`ModelSource()`, the default) |
 # | labels | CHGNet r2SCAN | SCAN by VASP (`ScanStaticMaker`, the default) |
 # | frames | 25 | about 2500 |
-# | MD for diffusion | 4 ps | 500 ps to 1 ns at each temperature |
+# | MD for diffusion | 6 ps | 500 ps to 1 ns at each temperature |
 #
 # MACE-MP-0a and SCAN would move the hull by some meV/atom, which decides what is stable; two orders of magnitude more
 # MD would make the error bars shrink tenfold and the verdict turn to `converged`. What to change is in *From laptop to
