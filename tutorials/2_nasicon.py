@@ -210,7 +210,7 @@ for configuration in walk.configurations:
 # %% [markdown]
 # `DiffusionMaker(supercell=(1, 1, 1)).make(monte_carlo.output.configurations[0].structure, ...)` simulates such a
 # phase; the paper finds 0.1 S/cm for them instead of 0.08 S/cm, both at 300 °C. The flow at full size is
-# `monte_carlo_phases` in [after.py](paper_scale/after.py).
+# `monte_carlo_phases` in {download}`after.py <paper_scale/after.py>`.
 #
 # ## With the paper's ingredients
 #
@@ -222,5 +222,5 @@ for configuration in walk.configurations:
 # | MD | 0.7 ps of one cell | 500 ps to 1 ns of 2×2×2 cells |
 # | Monte Carlo | point charges, 2×2×2 | 4×4×4 |
 #
-# `python makers.py nasicon` of [makers.py](paper_scale/makers.py) writes the settings; [From laptop to
+# `python makers.py nasicon` of {download}`makers.py <paper_scale/makers.py>` writes the settings; [From laptop to
 # cluster](6_laptop_to_cluster.py) says what to do with them.

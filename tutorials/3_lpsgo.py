@@ -228,4 +228,5 @@ show(plot_stability(results.latest(StabilityDoc, load=True)), "stability")
 # two heads keeps that knowledge. The paper found it so for the Li–Li repulsion in LPSGO.
 #
 # Here the scratch model has seen a dozen frames, so that it fails for more reasons than one. For the real comparison
-# take `scratch_against_finetuned` in [after.py](paper_scale/after.py): 128 channels, the whole data set, 100 ps.
+# take `scratch_against_finetuned` in {download}`after.py <paper_scale/after.py>`: 128 channels, the whole data set,
+# 100 ps.

@@ -118,9 +118,9 @@ command("disolyte plan liybc --maker cluster/maker.json -c Li3InCl6 -c Li3InBr6 
 
 # %% [markdown]
 # **Ready files** for the paper's three systems, with every published number written out, are beside this tutorial:
-# [makers.py](paper_scale/makers.py) writes the JSON of each (`python makers.py nasicon > nasicon.json`), and
-# [after.py](paper_scale/after.py) holds what comes after training: the learning curve, Monte Carlo phases of NaSICON,
-# the phases kept out of the training of LPSGO, and training from scratch.
+# {download}`makers.py <paper_scale/makers.py>` writes the JSON of each (`python makers.py nasicon > nasicon.json`),
+# and {download}`after.py <paper_scale/after.py>` holds what comes after training: the learning curve, Monte Carlo
+# phases of NaSICON, the phases kept out of the training of LPSGO, and training from scratch.
 #
 # ## Roles and routing
 #
