@@ -10,11 +10,12 @@ from pymatgen.core import Lattice, Structure
 
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.dynamics import MDProtocol
-from disolyte.labelling.frames import frames_from_structures
+from disolyte.labelling.chunk_makers import FETCHES, fetch_frames
+from disolyte.labelling.frames import FrameWindow, frames_from_structures
 from disolyte.labelling.labels import Label, build_label_doc
 from disolyte.labelling.schema import LabelDoc
 from disolyte.models.schema import ModelIdentity
-from disolyte.sampling.schema import SampleDoc
+from disolyte.sampling.schema import FrameBatch, SampleDoc
 from disolyte.workers.records import describe_job
 from disolyte.workers.roles import Role
 
@@ -62,13 +63,28 @@ class LennardJonesStaticMaker(Maker):
 
     @job(data=[PAYLOAD_KEY], output_schema=LabelDoc)
     def make(self, structure: Structure) -> LabelDoc:
-        atoms = structure.to_ase_atoms()
+        return label_frames(frames_from_structures([structure]), [])
+
+
+@dataclass
+class LennardJonesBatchMaker(Maker):
+    """Many frames per job, as a potential has it."""
+
+    name: str = "Lennard-Jones batch"
+    role: ClassVar[Role] = Role.GPU
+    labels_batches: ClassVar[bool] = True
+
+    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=FETCHES)
+    def make(self, frames: FrameWindow) -> LabelDoc:
+        return label_frames(*fetch_frames(frames))
+
+
+def label_frames(frames: FrameBatch, samples: list[SampleDoc]) -> LabelDoc:
+    """Labels of all frames by a Lennard-Jones potential."""
+    labels = []
+    for atoms in frames.to_atoms():
         atoms.calc = LennardJones(sigma=2.2, epsilon=0.05, rc=6.0)
-        label = Label(atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress(voigt=False))
-        return build_label_doc(
-            frames_from_structures([structure]),
-            [label],
-            label_method="Lennard-Jones",
-            is_surrogate=True,
-            record=describe_job(),
-        )
+        labels.append(Label(atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress(voigt=False)))
+    return build_label_doc(
+        frames, labels, label_method="Lennard-Jones", is_surrogate=True, record=describe_job(samples)
+    )
