@@ -1,6 +1,7 @@
-r"""Exact numbers of orderings, by Burnside's lemma over the joint action on all sublattices, in Python integers:
+r"""Exact numbers of orderings, by Burnside's lemma over the joint action on all sublattices, in Python integers.
 
-.. math:: N = \frac{1}{|G|} \sum_{g \in G} \prod_s [x^{n_s}] \prod_{\text{cycles of } g \text{ on } s} \sum_c x_c^{\ell},
+.. math:: N = \frac{1}{|G|} \sum_{g \in G} \prod_s [x^{n_s}]
+              \prod_{\text{cycles of } g \text{ on } s} \sum_c x_c^{\ell},
 
 where :math:`\ell` is the length of a cycle, c the species of sublattice s, and :math:`[x^{n_s}]` the coefficient that
 belongs to its composition.
