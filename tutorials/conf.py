@@ -13,7 +13,16 @@ project = "disolyte"
 author = copyright = "The disolyte developers"  # noqa: A001
 version = release = disolyte.__version__
 
-extensions = ["myst_nb", "sphinx.ext.autodoc", "numpydoc", "sphinx_copybutton", "mathml", "reference", "tutorials"]
+extensions = [
+    "myst_nb",
+    "sphinx.ext.autodoc",
+    "numpydoc",
+    "sphinx_copybutton",
+    "mathml",
+    "entries",
+    "reference",
+    "tutorials",
+]
 exclude_patterns = ["conf.py", "_site/**", "figures/**", "paper_scale/**"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".py": "myst-nb"}
 

@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import hashlib
 import os
-import re
 import sys
 import tempfile
 import time
@@ -45,24 +44,16 @@ def read_tutorial(text: str) -> NotebookNode:
     for path in EXECUTED.glob("*.ipynb"):
         notebook = nbformat.read(path, as_version=4)
         if notebook.metadata.get("source_sha256") == _sha256(text):
-            return _with_downloads(notebook)
+            return notebook
     title = next((line for line in text.splitlines() if line.startswith("# # ")), "a tutorial").removeprefix("# # ")
     logging.getLogger(__name__).warning("%r has not been run: python tutorials/_site/tutorials.py", title, type="run")
-    return _with_downloads(_notebook(text))
+    return _notebook(text)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Let Sphinx read tutorials anew at every build: their outputs may have changed where their source has not."""
     app.connect("env-get-outdated", lambda *_: [path.stem for path in SOURCES.glob("[0-9]*_*.py")])
     return {"parallel_read_safe": True, "parallel_write_safe": True}
-
-
-def _with_downloads(notebook: NotebookNode) -> NotebookNode:
-    """Make links to scripts in folders downloads: such a script is a file of settings, not a page."""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = re.sub(r"\]\((\w+/[\w/]+\.py)\)", r"](path:\1)", cell.source)
-    return notebook
 
 
 def _notebook(text: str) -> NotebookNode:
