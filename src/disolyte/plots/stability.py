@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import fill
 from typing import Final
 
 import numpy as np
@@ -14,6 +15,8 @@ from disolyte.plots.style import COLOURS, FAINT, INK, MARKERS, PAGE_IN, new_figu
 
 LINEAR_MEV: Final = 10.0
 """Energies are linear up to this, logarithmic beyond: a run that blows up leaves the others visible."""
+LABEL_WIDTH: Final = 60
+"""Letters on a line of the legend."""
 
 
 @styled
@@ -48,8 +51,8 @@ def plot_stability(doc: StabilityDoc) -> Figure:
     distances.set_xticks(range(len(doc.floors)), ["–".join(floor.elements) for floor in doc.floors], rotation=90)
     distances.set_ylabel("Shortest distance / floor")
     distances.set_ylim(bottom=0.0)
-    # Names of trained models are long: above both panels.
-    figure.legend(*energies.get_legend_handles_labels(), loc="outside upper left", borderaxespad=0.3)
+    # Names of trained models are long: above the panel, on as many lines as they need.
+    energies.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
     protocol = doc.protocol
     set_title(figure, f"MD at {protocol.temperature_k:g} K ({protocol.thermostat}), same structures and velocities")
     note_caveats(figure, doc.caveats)
@@ -57,7 +60,7 @@ def plot_stability(doc: StabilityDoc) -> Figure:
 
 
 def _draw_energies(axes: Axes, model: ModelStability, colour: str) -> None:
-    label = f"{model.model.name}: {model.n_failed} of {len(model.runs)} runs failed"
+    label = fill(f"{model.model.name}: {model.n_failed} of {len(model.runs)} runs failed", LABEL_WIDTH)
     for run in model.runs:
         times_ps, changes_ev_per_atom = run.energies_ev_per_atom.to_array()
         axes.plot(times_ps, 1e3 * changes_ev_per_atom, color=colour, linewidth=0.9, alpha=0.8, label=label)
