@@ -134,7 +134,7 @@ def _draw_passages(axes: Axes, one: TemperatureMechanism) -> None:
         )
         axes.text(1.02, row, f"{way.n_passages}", va="center", fontsize=7.5, transform=axes.get_yaxis_transform())
     axes.set_yticks(range(len(ways)), [f"{way.path}\n{way.name}" for way in ways])
-    axes.invert_yaxis()
+    axes.set_ylim(max(len(ways), 3) - 0.5, -0.5)  # from above; a single bar stays a bar
     axes.set_xlim(0, 1)
     axes.set_xlabel("Share of the ways, 95 % interval")
     axes.set_title("ways between two sites; number seen")
