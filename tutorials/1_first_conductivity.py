@@ -80,11 +80,11 @@ sampler.frames = sampler.frames.model_copy(update={"n_frames": 6, "discard_ps": 
 maker.finetune_maker.options = maker.finetune_maker.options.model_copy(update={"max_num_epochs": 6, "lr": 0.002})
 maker.finetune_maker.replay = maker.finetune_maker.replay.model_copy(update={"n_frames": 20})
 
-# Diffuse: one composition, two cells with 40 atoms, 4 ps in steps of 4 fs at each of three temperatures.
+# Diffuse: one composition, two cells with 40 atoms, 2.4 ps in steps of 3 fs at each of three temperatures.
 maker.diffusion_formulas = ["Li3InCl6"]
 maker.diffusion_maker = replace(maker.diffusion_maker, temperatures_k=(800.0, 900.0, 1000.0), supercell=(2, 1, 1))
 maker.diffusion_maker.schedule = maker.diffusion_maker.schedule.model_copy(
-    update={"lengths": LengthRule.uniform(length_ps=4.0, discard_ps=0.4), "time_step_fs": 4.0}
+    update={"lengths": LengthRule.uniform(length_ps=2.4, discard_ps=0.3), "time_step_fs": 3.0}
 )
 
 flow = maker.make(system)
@@ -189,9 +189,10 @@ show(plot_msd(transport), "displacements")
 # %% [markdown]
 # ## The Arrhenius line, and whether to believe it
 #
-# Every diffusivity comes with an error and a verdict. Twelve lithium ions during a few picoseconds cannot give a
-# converged one; disolyte then says so, names the reasons, draws open markers, and arrows where ions hardly left their
-# sites and only an upper limit is known.
+# Every diffusivity comes with an error and a verdict. Twelve lithium ions during two picoseconds cannot give a
+# converged one; disolyte then says so, names the reasons, and draws open markers, arrows where ions hardly left their
+# sites and only an upper limit is known, and crosses where atoms came so close that the run was ended and left out: a
+# model of so few frames has its holes.
 
 # %%
 show(plot_arrhenius([transport]), "arrhenius")
@@ -246,7 +247,7 @@ print(f"written: {report}")
 # | foundation | `disolyte-small` | MACE-MP-0a medium (`ModelSource()`, the default) |
 # | labels | CHGNet r2SCAN | SCAN by VASP (`ScanStaticMaker`, the default) |
 # | frames | 36 | about 2500 |
-# | MD for diffusion | 4 ps | 500 ps to 1 ns at each temperature |
+# | MD for diffusion | 2.4 ps | 500 ps to 1 ns at each temperature |
 #
 # MACE-MP-0a and SCAN would move the hull by some meV/atom, which decides what is stable; two orders of magnitude more
 # MD would make the error bars shrink tenfold and the verdict turn to `converged`. What to change is in *From laptop to
