@@ -29,6 +29,7 @@ source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".py": "myst-nb"}
 nb_custom_formats = {".py": "tutorials.read_tutorial"}
 nb_execution_mode = "off"  # tutorials/_site/tutorials.py runs them, once
 nb_merge_streams = True
+nb_output_stderr = "remove"  # other packages warn about themselves
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath", "fieldlist"]
 myst_heading_anchors = 3
 
