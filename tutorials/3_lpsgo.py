@@ -92,7 +92,7 @@ def rank(system, point, n_lowest=10):
         oxidation_states=system.charges_at(point.coordinates),
         system_key=system.key,
     )
-    relaxation = RelaxationProtocol(kind="positions", max_steps=25)
+    relaxation = RelaxationProtocol(kind="positions", max_steps=20)
     return enumeration, RankingMaker(foundation=broad, n_candidates=2, relaxation=relaxation).make(enumeration.output)
 
 
@@ -219,7 +219,7 @@ for model in models:
 # %%
 stability = StabilityMaker(
     protocol=MDProtocol(
-        temperature_k=800.0, time_step_fs=2.0, n_steps=150, thermostat=Thermostat.BUSSI, record_every=5
+        temperature_k=800.0, time_step_fs=2.0, n_steps=100, thermostat=Thermostat.BUSSI, record_every=5
     ),
     dtype="float32",
 ).make(models, [sampled[0].structure], results.latest(DatasetDoc, load=True))

@@ -124,8 +124,8 @@ def diffuse(formula, n_seeds, length_ps):
 
 
 BEST = "Li3In0.5Y0.5Br3Cl3"
-corners = [diffuse(point.formula, n_seeds=2, length_ps=1.5) for point in system.end_member_points()]
-run([*corners, diffuse(BEST, n_seeds=6, length_ps=2.4)])
+corners = [diffuse(point.formula, n_seeds=2, length_ps=0.9) for point in system.end_member_points()]
+run([*corners, diffuse(BEST, n_seeds=10, length_ps=2.4)])
 
 values = {}
 for transport in results.transport():
@@ -164,7 +164,8 @@ show(plot_isosurface(mechanism, 1100.0), "isosurface")
 #
 # Each ion is followed from site to site. Rates between kinds of sites make the network on the left. On the right are
 # the ways between two visits of 4h: *intraplane* ones go from 4h to 4h, through interstitials or not; *interplane*
-# ones go through 4g. The paper describes both, 4h–4h in the plane and 4h–4g–4h across.
+# ones go through 4g. The paper describes both, 4h–4h in the plane and 4h–4g–4h across. A handful of ways tells that
+# they exist, not how often each is taken.
 
 # %%
 show(plot_jump_network(mechanism, 1100.0), "ways")
@@ -172,10 +173,7 @@ show(plot_jump_network(mechanism, 1100.0), "ways")
 # %%
 at_1100_k = mechanism.at(1100.0)
 for way in at_1100_k.passages:
-    low, high = way.share_ci95
-    print(
-        f"{way.name or 'other':12s} {way.path:28s} seen {way.n_passages:3d} times, {low:.0%} to {high:.0%} of the ways"
-    )
+    print(f"{way.name:12s} {way.path:20s} seen {way.n_passages} times, {way.n_returns} times back to the start")
 for path in at_1100_k.paths:
     print(f"along {path.axis}: {' – '.join(path.labels)}")
 if not at_1100_k.paths:
