@@ -206,6 +206,7 @@ for run in transport.runs:
     print(f"  {run.temperature_k:g} K: {low:.2g} to {high:.2g} S/cm (95 %), {run.verdict}")
 
 # %% [markdown]
+# With intervals so wide the slope of the line means nothing; from one set of seeds to the next it may change its sign.
 # Do not write such a number into a paper: not the value, and not the activation energy. The interval only tells the
 # statistics of this little run of this little model; that both differ from the material is in the caveats:
 
