@@ -58,6 +58,8 @@ def test_chgnet_through_atomate2(enumeration):
     static = ranking.ordering_energies_ev_per_fu.to_array()
     assert static.shape == (enumeration.n_orderings,)
     assert ranking.energies_ev_per_fu[0] < static.min()
+    assert ranking.lowest is not None
+    assert np.allclose(ranking.lowest.frac_coords, ranking.structures[0].frac_coords)
     # The candidates are the lowest and the first of the enumeration; they know where they come from.
     places = [(c, i) for c, cell in enumerate(enumeration.cells) for i in range(cell.n_orderings)]
     assert places[np.argmin(static)] != (0, 0)
