@@ -140,7 +140,7 @@ for transport in results.transport():
 # by its conductivities at 800 K and the points by their activation energies, from four temperatures.
 
 # %%
-label = "Conductivity at 1100 K (S/cm), unreliable"
+label = "Upper limit or unreliable conductivity, 1100 K (S/cm)"
 show(plot_ternary_map(selection, values, value_label=label, log_scale=True), "conductivity")
 
 # %% [markdown]
@@ -188,6 +188,10 @@ if not at_1100_k.paths:
 # %%
 transport = results.transport(BEST, load=True)[0]
 show(plot_planar_table(transport), "planes")
+
+# %% [markdown]
+# What speaks against the diffusivity. At 1100 K the framework of this model in so small a cell is about to melt, and
+# disolyte looks for that, too: the ions of a melt move, but not by the ways of the crystal.
 
 # %%
 for reason in transport.reasons:
