@@ -99,7 +99,7 @@ def print_results(campaign: Campaign, console: Console) -> None:
         table.add_row(row.formula, _hull(row), _conductivity(row), _barrier(row), row.verdict)
     console.print(table)
     if any(row.conductivity_source not in {None, ConductivitySource.SIMULATED.value} for row in rows):
-        console.print("* not simulated at 800 K: read off the Arrhenius line", highlight=False)
+        console.print("* no converged run at 800 K: read off the Arrhenius line", highlight=False)
     if any(row.reasons for row in rows):
         console.print("Why a verdict is what it is: results.json and report.html in the run folder", highlight=False)
     for caveat in dict.fromkeys(caveat for row in rows for caveat in row.caveats):
