@@ -120,5 +120,5 @@ def test_forces_in_float32_must_be_those_in_float64(salt, tmp_path):
 
 def test_folder_that_is_a_file(salt, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunFolderError, match="choose a folder"):
+    with pytest.raises(RunFolderError, match="give a writable one"):
         run_md([salt], [PROTOCOL], EMT(), tmp_path / "file")

@@ -173,5 +173,5 @@ def test_full_disk_loses_nothing(short, monkeypatch, tmp_path, same_arrays):
 
 def test_folder_that_cannot_be_made(short, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunFolderError, match="choose a folder that can be written to"):
+    with pytest.raises(RunFolderError, match="give a writable one"):
         short(tmp_path / "file" / "below")
