@@ -47,7 +47,8 @@ def test_status_and_results(tmp_path, read_only):
     before = sorted(path.name for path in folder.iterdir())
     assert json.loads(run("status", "--json"))["n_jobs"] == 18
     assert json.loads(run("results", "--json")) == []
-    outcome = runner.invoke(app, ["work", "--folder", str(folder)])
-    assert outcome.exit_code == 1
-    assert "cannot write to the run folder" in " ".join(outcome.output.split())
+    for command in (["work"], ["rerun"], ["cancel", "--yes"]):
+        outcome = runner.invoke(app, [*command, "--folder", str(folder)])
+        assert outcome.exit_code == 1, "a change of the copy would be lost"
+        assert "cannot write to the run folder" in " ".join(outcome.output.split())
     assert sorted(path.name for path in folder.iterdir()) == before

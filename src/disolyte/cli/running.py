@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import typer
@@ -17,7 +18,7 @@ from disolyte.cli.planning import Preset, Task, print_plan, route, span
 from disolyte.cli.progress import STAGE_TITLES, ProgressDisplay
 from disolyte.cli.reporting import print_results, write_results
 from disolyte.cli.session import open_campaign, read_campaign, readable_errors
-from disolyte.errors import WorkerError
+from disolyte.errors import RunFolderInUseError, WorkerError
 from disolyte.flows.costs import Plan, plan_flow
 from disolyte.results.quarantine import count_quarantined
 from disolyte.results.query import Results
@@ -111,26 +112,22 @@ def show_status(folder: Path, *, as_json: bool) -> None:
 
 def rerun_campaign(folder: Path, *, lost_after_h: float) -> None:
     """Make ready again what failed or was lost."""
-    with readable_errors():
-        RunFolder(folder).require()
-        with read_campaign(folder) as campaign:
-            # While its owner works, only what failed and what is long silent can be told from what runs.
-            again = campaign.recover().rerun if campaign.is_owner else []
-            again += campaign.rerun_failed(3600.0 * lost_after_h)
-            _say(f"{len(again)} jobs are ready to run again." if again else "Nothing has failed or was lost.")
+    with readable_errors(), _change_campaign(folder) as campaign:
+        # While its owner works, only what failed and what is long silent can be told from what runs.
+        again = campaign.recover().rerun if campaign.is_owner else []
+        again += campaign.rerun_failed(3600.0 * lost_after_h)
+        _say(f"{len(again)} jobs are ready to run again." if again else "Nothing has failed or was lost.")
 
 
 def cancel_campaign(folder: Path, *, is_sure: bool) -> None:
     """Cancel what is not finished."""
-    with readable_errors():
-        RunFolder(folder).require()
-        with read_campaign(folder) as campaign:
-            left = [job for job in campaign.jobs() if job.state not in {"COMPLETED", "DEFUSED", "ARCHIVED"}]
-            question = f"Cancel {len(left)} unfinished jobs of '{campaign.name}'?"
-            if left and not is_sure and not typer.confirm(question):
-                _say("Nothing was cancelled.")
-                return
-            _say(f"{campaign.cancel()} jobs were cancelled; what is finished stays.")
+    with readable_errors(), _change_campaign(folder) as campaign:
+        left = [job for job in campaign.jobs() if job.state not in {"COMPLETED", "DEFUSED", "ARCHIVED"}]
+        question = f"Cancel {len(left)} unfinished jobs of '{campaign.name}'?"
+        if left and not is_sure and not typer.confirm(question):
+            _say("Nothing was cancelled.")
+            return
+        _say(f"{campaign.cancel()} jobs were cancelled; what is finished stays.")
 
 
 def print_status(status: CampaignStatus, out: Console) -> None:
@@ -154,6 +151,21 @@ def print_status(status: CampaignStatus, out: Console) -> None:
     out.print(f"{status.rate_per_hour:.0f} jobs per hour, time left {left}", highlight=False)
     if any(stage.n_failed for stage in status.stages):
         out.print("To try the failed ones again: disolyte rerun, then disolyte work", highlight=False)
+
+
+@contextmanager
+def _change_campaign(folder: Path) -> Iterator[Campaign]:
+    """Open a run folder to change the states of its jobs, also while another process works in it.
+
+    Unlike for reading, a copy of a folder that cannot be written to will not do: it is refused.
+    """
+    RunFolder(folder).require()
+    with ExitStack() as stack:
+        try:
+            campaign = stack.enter_context(open_campaign(folder))
+        except RunFolderInUseError:
+            campaign = stack.enter_context(read_campaign(folder))
+        yield campaign
 
 
 def _go_on(campaign: Campaign, *, failed: bool) -> None:
