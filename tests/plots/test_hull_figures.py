@@ -128,6 +128,17 @@ def test_colour_by_any_quantity(plane):
     assert found.count("no value") == len(PLANE) - 2
 
 
+def test_limits_are_no_values(plane):
+    """A limit is written as one and lends no colour, however large it is."""
+    values = {"Li3InCl6": 15.0, "Li3YBr6": 0.05, "Li3InBr6": 0.1}
+    found = texts(plot_ternary_map(plane, values, value_label="σ", log_scale=True, upper_limits=["Li3InCl6"]))
+    assert "< 15" in found
+    assert {"0.05", "0.1"} <= set(found)
+    figure = plot_ternary_map(plane, {"Li3InCl6": 15.0}, value_label="σ", log_scale=True, upper_limits=["Li3InCl6"])
+    assert len(figure.axes) == 1
+    assert {"< 15", "σ"} <= set(texts(figure))
+
+
 def test_no_note_without_caveats():
     figure = plot_hull(selection(LINE, ["Li3InCl6", "Li3InBr6"], caveats=()))
     assert not any(text.startswith("Note") for text in texts(figure))

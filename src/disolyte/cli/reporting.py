@@ -113,6 +113,8 @@ def _hull(row: CompositionSummary) -> str:
 def _conductivity(row: CompositionSummary) -> str:
     if row.conductivity_s_per_cm is None:
         return "–"
+    if row.conductivity_is_upper_limit:
+        return f"< {row.conductivity_s_per_cm:.2g}"
     is_simulated = row.conductivity_source == ConductivitySource.SIMULATED.value
     text = f"{row.conductivity_s_per_cm:.2g}{'' if is_simulated else '*'}"
     if row.conductivity_ci95_s_per_cm is None:

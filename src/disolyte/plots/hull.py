@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import mpltern  # noqa: F401  (registers the projection "ternary")
@@ -155,6 +155,7 @@ def plot_ternary_map(
     *,
     value_label: str | None = None,
     log_scale: bool = False,
+    upper_limits: Collection[str] = (),
 ) -> Figure:
     """Map of a mixing plane: stable compositions with a solid rim, metastable ones with a dashed rim.
 
@@ -169,6 +170,8 @@ def plot_ternary_map(
         Name and unit of the quantity, needed with ``values``.
     log_scale
         Whether to colour by the logarithm.
+    upper_limits
+        Formulas whose value is only an upper limit: it is written with "<", and lends no colour.
 
     Raises
     ------
@@ -188,10 +191,13 @@ def plot_ternary_map(
     places = {row.formula: tuple(row.shares) for row in hull.rows}
     for pair in hull.tie_lines:
         axes.plot(*np.array([places[formula] for formula in pair]).T, color=FAINT, linewidth=0.9, zorder=1)
-    mappable = _scatter_compositions(axes, hull, values, log_scale=log_scale)
-    bar = figure.colorbar(mappable, ax=axes, label=value_label, shrink=0.75, pad=0.09)
-    if log_scale:
-        plain_log_ticks(bar.ax.yaxis)
+    mappable = _scatter_compositions(axes, hull, values, log_scale=log_scale, upper_limits=upper_limits)
+    if all(formula in upper_limits for formula in values):
+        axes.set_title(value_label, fontsize=8, y=-0.16)
+    else:
+        bar = figure.colorbar(mappable, ax=axes, label=value_label, shrink=0.75, pad=0.09)
+        if log_scale:
+            plain_log_ticks(bar.ax.yaxis)
     _label_triangle(axes, hull)
     set_title(figure, f"Hull of {doc.model_name}")
     note_caveats(figure, doc.caveats)
@@ -199,7 +205,7 @@ def plot_ternary_map(
 
 
 def _scatter_compositions(
-    axes: Any, hull: MixingHull, values: Mapping[str, float], *, log_scale: bool
+    axes: Any, hull: MixingHull, values: Mapping[str, float], *, log_scale: bool, upper_limits: Collection[str]
 ) -> ScalarMappable:
     """Markers of all compositions, with their values beside them; returns what the colour bar is made of."""
     known = {
@@ -211,7 +217,8 @@ def _scatter_compositions(
         raise InputError(
             f"none of the values belongs to a composition of the map: {[row.formula for row in hull.rows]}"
         )
-    low, high = min(known.values()), max(known.values())
+    coloured = [value for formula, value in known.items() if formula not in upper_limits] or list(known.values())
+    low, high = min(coloured), max(coloured)
     if log_scale:
         spread = (low, high) if high > low else (low / 2, low * 2)
     else:
@@ -222,10 +229,12 @@ def _scatter_compositions(
     for row in hull.rows:
         value = known.get(row.formula)
         place = [[share] for share in row.shares]
-        colour = "white" if value is None else to_hex(mappable.to_rgba(np.array([value]))[0])
+        is_limit = row.formula in upper_limits
+        colour = "white" if value is None or is_limit else to_hex(mappable.to_rgba(np.array([value]))[0])
         marker = axes.scatter(*place, s=80, c=colour, linewidths=0, zorder=3, clip_on=False)
         axes.scatter(*place, s=150, facecolors="none", edgecolors=INK, zorder=3, clip_on=False, **RIMS[row.is_stable])
         text = "no value" if value is None else f"{value:.2g}" if log_scale else f"{value:.{decimals}f}"
+        text = f"< {text}" if is_limit and value is not None else text
         _write_beside(axes, marker.get_offsets()[0], text, below_pt=9)
     return mappable
 

@@ -17,6 +17,7 @@ from matplotlib.gridspec import GridSpec, SubplotSpec
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
+from disolyte.diffusion.gates import Verdict
 from disolyte.diffusion.schema import MechanismDoc, TransportDoc
 from disolyte.errors import InputError
 from disolyte.finetuning.committee.schema import CommitteeDoc
@@ -200,13 +201,16 @@ def _conductivity_map(diagram: PhaseDiagramDoc, transports: list[TransportDoc]) 
     if len(diagram.hull.end_members) != 3 or not values:
         return
     temperature_k = next(iter(rows.values())).temperature_k
+    limits = {formula for formula, row in rows.items() if row.verdict is Verdict.UPPER_LIMIT}
     label = f"Conductivity at {temperature_k:g} K (S/cm)"
     try:
-        figure = plot_ternary_map(diagram, values, value_label=label, log_scale=len(set(values.values())) > 1)
+        figure = plot_ternary_map(
+            diagram, values, value_label=label, log_scale=len(set(values.values())) > 1, upper_limits=limits
+        )
     except InputError:
         # None of the compositions that were simulated is on the hull's plane.
         return
-    caption = "Conductivity of the compositions simulated; white ones were not. Not all verdicts are 'converged'."
+    caption = "Conductivity of the compositions simulated; white ones have none, or only an upper limit (<)."
     yield ReportFigure("conductivity", "Conductivity", caption, figure)
 
 

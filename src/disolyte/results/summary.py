@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
+from disolyte.diffusion.gates import Verdict
 from disolyte.diffusion.schema import TransportDoc
 from disolyte.models.schema import ModelIdentity
 from disolyte.provenance import merge_caveats
@@ -28,6 +29,9 @@ class CompositionSummary(Record):
     conductivity_s_per_cm: float | None = Field(description="Conductivity at that temperature, Haven ratio 1.")
     conductivity_ci95_s_per_cm: tuple[float, float] | None = Field(description="Its 95 % interval.")
     conductivity_source: str | None = Field(description="Whether it was simulated or read off the Arrhenius line.")
+    conductivity_is_upper_limit: bool = Field(
+        default=False, description="Whether nothing was seen to move, so that the conductivity is only a limit."
+    )
     activation_energy_ev: float | None = Field(description="Activation energy of the diffusivity.")
     activation_energy_std_ev: float | None = Field(description="Its standard error.")
     verdict: str = Field(description="converged, upper_limit, unreliable, or not simulated.")
@@ -66,6 +70,7 @@ def _summary(
         conductivity_s_per_cm=reference.conductivity_s_per_cm if reference else None,
         conductivity_ci95_s_per_cm=reference.conductivity_ci95_s_per_cm if reference else None,
         conductivity_source=reference.source.value if reference else None,
+        conductivity_is_upper_limit=bool(reference and reference.verdict is Verdict.UPPER_LIMIT),
         activation_energy_ev=transport.activation_energy_ev if transport else None,
         activation_energy_std_ev=transport.activation_energy_std_ev if transport else None,
         verdict=transport.verdict.value if transport else NOT_SIMULATED,
