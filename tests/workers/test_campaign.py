@@ -127,6 +127,41 @@ def test_workers_of_two_machines_on_one_database_have_different_names(tmp_path, 
     assert names == {"mine-one-worker-", "mine-two-worker-"}
 
 
+def test_a_name_is_submitted_once_also_from_two_folders_at_the_same_time(campaign, tmp_path, monkeypatch):
+    from fireworks import LaunchPad
+
+    other = Campaign("test", tmp_path / "other", campaign.database)
+    other.folder.mkdir()
+    add_wf, refusals = LaunchPad.add_wf, []
+
+    def add_while_another_submits(launchpad, workflow):
+        monkeypatch.setattr(LaunchPad, "add_wf", add_wf)
+        upserted = launchpad._upsert_fws(list(workflow.id_fw.values()), reassign_all=True)
+        workflow._reassign_ids(upserted)
+        with pytest.raises(WorkerError, match="is being submitted from .*/run on") as refusal:
+            other.submit(Flow([makers.LightMaker().make(2)]))
+        refusals.append(refusal)
+        launchpad.workflows.insert_one(workflow.to_db_dict())
+
+    monkeypatch.setattr(LaunchPad, "add_wf", add_while_another_submits)
+    campaign.submit(Flow([makers.LightMaker().make(1)]))
+    assert refusals
+    assert len(campaign.jobs()) == 1
+    with pytest.raises(WorkerError, match="is on the LaunchPad already"):
+        other.submit(Flow([makers.LightMaker().make(2)]))
+
+
+def test_claim_of_a_killed_submission_is_taken_over_by_its_folder_alone(campaign, tmp_path):
+    from disolyte.workers.claims import claimed_name
+
+    killed = claimed_name(campaign.launchpad(), "test", campaign.folder)
+    killed.__enter__()
+    (tmp_path / "other").mkdir()
+    with pytest.raises(WorkerError, match="is being submitted"):
+        Campaign("test", tmp_path / "other", campaign.database).submit(Flow([makers.LightMaker().make(2)]))
+    assert campaign.submit(Flow([makers.LightMaker().make(1)])) == 1
+
+
 def test_configuration_is_private(campaign):
     for name in ("jobflow.yaml", "my_launchpad.yaml"):
         assert stat.S_IMODE((campaign.folder / name).stat().st_mode) == 0o600

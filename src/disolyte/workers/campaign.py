@@ -22,6 +22,7 @@ from jobflow.managers.fireworks import flow_to_workflow
 from pymongo.errors import PyMongoError
 
 from disolyte.errors import WorkerError
+from disolyte.workers.claims import claimed_name
 from disolyte.workers.database import Database
 from disolyte.workers.files import write_yaml
 from disolyte.workers.folder import RunFolder, fworker_spec, read_fworker
@@ -46,6 +47,8 @@ WATCHED_SHARE: Final = 50
 """A watcher rests so many times as long as its question took,"""
 LONGEST_REST_S: Final = 5.0
 """but no longer than this: a single slow answer says little."""
+FIRST_IDS: Final = "disolyte"
+"""Of FireWorks' counter there is one document, whoever makes it."""
 ANY_ROLE: Final = "any"
 """Name of a worker that takes the jobs of all roles."""
 
@@ -105,7 +108,10 @@ class Campaign:
         """The LaunchPad; a new one is initialised, one that holds anything is left as it is."""
         launchpad = _connect(self.database)
         if launchpad.fw_id_assigner.find_one() is None and launchpad.fireworks.find_one() is None:
-            launchpad.reset("", require_password=False)
+            # FireWorks' own reset would delete what another process, initialising it at the same time, has put there.
+            first = {"next_fw_id": 1, "next_launch_id": 1}
+            launchpad.fw_id_assigner.update_one({"_id": FIRST_IDS}, {"$setOnInsert": first}, upsert=True)
+            launchpad.tuneup()
         return launchpad
 
     def submit(self, flow: Flow) -> int:
@@ -119,9 +125,13 @@ class Campaign:
         Raises
         ------
         WorkerError
-            If the LaunchPad holds a campaign of this name already.
+            If the LaunchPad holds a campaign of this name already, or is about to.
         """
         launchpad = self.launchpad()
+        with claimed_name(launchpad, self.name, self.folder):
+            return self._submit(launchpad, flow)
+
+    def _submit(self, launchpad: LaunchPad, flow: Flow) -> int:
         if launchpad.workflows.find_one({"metadata.campaign": self.name}, {"_id": 1}) is not None:
             raise WorkerError(
                 f"a campaign '{self.name}' is on the LaunchPad already; give another --folder, and another --name"
