@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar, Final
 
 from monty.json import jsanitize
 from pydantic import BaseModel
+
+TRUSTED_PACKAGES: Final = (
+    "disolyte", "atomate2", "jobflow", "pymatgen", "ase", "emmet", "custodian", "monty", "numpy", "datetime",
+)  # fmt: skip
+"""Packages whose classes JSON from elsewhere may name: reading it imports them."""
+
+
+def foreign_module(content: object, trusted: Collection[str] = TRUSTED_PACKAGES) -> str | None:
+    """First module that the JSON of an object names and that is of no trusted package; None if there is none."""
+    if isinstance(content, dict):
+        module = content.get("@module")
+        if module is not None and str(module).partition(".")[0] not in trusted:
+            return str(module)
+        content = list(content.values())
+    if isinstance(content, list):
+        return next((found for value in content if (found := foreign_module(value, trusted)) is not None), None)
+    return None
 
 
 class _OfInstances:

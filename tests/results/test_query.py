@@ -1,5 +1,7 @@
 """Queries of a store that holds more than one campaign and replaced jobs."""
 
+import sys
+
 import pytest
 from monty.json import jsanitize
 
@@ -34,6 +36,16 @@ def test_last_index_of_each_job_of_the_campaign(job_store):
     assert [doc.text for doc in Results(job_store, "mine").documents(NoteDoc)] == ["second", "replaced"]
     assert Results(job_store, "mine").latest(NoteDoc).text == "replaced"
     assert len(Results(job_store).documents(NoteDoc)) == 3
+
+
+def test_documents_import_no_foreign_module(job_store):
+    """A store is written by others, too: reading it must not import whatever a document names."""
+    put(job_store, "a", 1, "text", "mine")
+    planted = {"@module": "antigravity", "@class": "Fly"}
+    job_store.docs_store._collection.update_one({"uuid": "a"}, {"$set": {"output.caveats": [{"deep": planted}]}})
+    with pytest.raises(ResultsError, match="names the module 'antigravity'"):
+        Results(job_store, "mine").latest(NoteDoc)
+    assert "antigravity" not in sys.modules
 
 
 def test_what_is_not_there_is_named(job_store):

@@ -19,6 +19,7 @@ from disolyte.errors import InputError, WorkerError
 from disolyte.flows import DisorderedElectrolyteFlowMaker
 from disolyte.flows.costs import BASIS, Plan, set_device
 from disolyte.flows.quickstart import quickstart_flow_maker, quickstart_system
+from disolyte.records import TRUSTED_PACKAGES, foreign_module
 from disolyte.systems import DisorderedSystem, load_system
 from disolyte.workers.folder import RunFolder, read_fworker
 from disolyte.workers.roles import Role
@@ -112,7 +113,11 @@ def load_maker(file: Path) -> DisorderedElectrolyteFlowMaker:
         raise InputError(f"there is no file {file}; {remedy}") from None
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise InputError(f"{file} is no JSON: {error}; {remedy}") from error
-    _check_modules(content, file)
+    if (module := foreign_module(content)) is not None:
+        raise InputError(
+            f"{file} names the module {module!r}; makers come from {', '.join(TRUSTED_PACKAGES)}. "
+            "For makers of your own write the flow in Python"
+        )
     try:
         maker = MontyDecoder().process_decoded(content)
     except (TypeError, ValueError, KeyError, AttributeError, ImportError) as error:
@@ -120,25 +125,6 @@ def load_maker(file: Path) -> DisorderedElectrolyteFlowMaker:
     if not isinstance(maker, DisorderedElectrolyteFlowMaker):
         raise InputError(f"{file} holds no DisorderedElectrolyteFlowMaker; {remedy}")
     return maker
-
-
-TRUSTED_PACKAGES: Final = ("disolyte", "atomate2", "jobflow", "pymatgen", "ase", "emmet", "custodian")
-"""Packages whose classes a maker's file may name: reading it imports them."""
-
-
-def _check_modules(content: object, file: Path) -> None:
-    if isinstance(content, dict):
-        module = content.get("@module")
-        if module is not None and str(module).partition(".")[0] not in TRUSTED_PACKAGES:
-            raise InputError(
-                f"{file} names the module {module!r}; makers come from {', '.join(TRUSTED_PACKAGES)}. "
-                "For makers of your own write the flow in Python"
-            )
-        for value in content.values():
-            _check_modules(value, file)
-    elif isinstance(content, list):
-        for value in content:
-            _check_modules(value, file)
 
 
 def route(flow: Flow, plan: Plan, files: RunFolder | None) -> dict[Role, str]:
@@ -155,7 +141,10 @@ def route(flow: Flow, plan: Plan, files: RunFolder | None) -> dict[Role, str]:
     categories = files.categories()
     for role in plan.roles:
         if role not in categories:
-            raise WorkerError(f"jobs of this flow need the role '{role}', but {files.fworker_file(role)} is missing")
+            raise WorkerError(
+                f"jobs of this flow need the role '{role}', but {files.fworker_file(role)} is missing; write it, or "
+                "move the other fworker files away: all are then written anew"
+            )
     assign_workers(flow, categories)
     return {role: read_fworker(files.fworker_file(role))["name"] for role in categories}
 

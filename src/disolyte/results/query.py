@@ -14,6 +14,7 @@ from disolyte.errors import ResultsError
 from disolyte.labelling.schema import DatasetDoc
 from disolyte.models.schema import ModelDoc
 from disolyte.provenance import StageDoc
+from disolyte.records import TRUSTED_PACKAGES, foreign_module
 from disolyte.thermodynamics.schema import PhaseDiagramDoc, SelectionDoc
 
 Doc = TypeVar("Doc", bound=StageDoc)
@@ -146,7 +147,13 @@ class Results:
                 f"a {kind.__name__} of the store is not whole, blob {error} is missing: its job was cut off while it "
                 "wrote; run 'disolyte rerun', then 'disolyte work'"
             ) from error
+        trusted = {*TRUSTED_PACKAGES, kind.__module__.partition(".")[0]}
         for _, _, output in sorted(newest.values(), key=lambda item: item[1]):
+            if (module := foreign_module(output, trusted)) is not None:
+                raise ResultsError(
+                    f"the {kind.__name__} {output.get('uuid')} names the module {module!r}, which nothing of disolyte "
+                    "writes: it was not read, for that would import the module; remove the document from the store"
+                )
             try:
                 yield MontyDecoder().process_decoded(output)
             except ValidationError as error:
