@@ -67,13 +67,16 @@ class Blob(Record):
         Raises
         ------
         StoreError
-            If the payload was not loaded from the store, or does not match its hash.
+            If the payload was not loaded from the store, or is corrupt.
         """
         if not isinstance(self.payload, str):
             raise StoreError(
                 "this blob's payload is still in the additional store 'data'; fetch the document with load=True"
             )
-        content = zlib.decompress(base64.b85decode(self.payload))
+        try:
+            content = zlib.decompress(base64.b85decode(self.payload))
+        except (zlib.error, ValueError) as error:
+            raise StoreError(f"a blob of shape {self.shape} is corrupt: {error}; fetch its document again") from error
         if hashlib.sha256(content).hexdigest() != self.sha256:
             raise StoreError(f"a blob of shape {self.shape} is corrupt: its SHA-256 is not {self.sha256}")
         return content

@@ -9,7 +9,7 @@ import pytest
 from ase.build import bulk
 
 from disolyte.blobs import Blob
-from disolyte.errors import InputError, ModelCoverageError, ModelIntegrityError, ModelNotFoundError
+from disolyte.errors import InputError, ModelCoverageError, ModelIntegrityError, ModelNotFoundError, StoreError
 from disolyte.finetuning.reference.structures import distort, random_ordering
 from disolyte.models import SHIPPED, SMALL_MODEL_CAVEAT, ModelDoc, ModelSource, PackedModel, load_model
 from disolyte.models.sources import KNOWN_SHA256
@@ -225,6 +225,25 @@ def test_pickle_is_read_only_when_vouched_for(tmp_path):
     assert vouched.name == "own.model"
 
 
+@pytest.mark.parametrize("name", ["large-0b2", "small-omat-0"])
+def test_named_pickle_without_listed_hash_needs_a_word(tmp_path, monkeypatch, name):
+    import hashlib
+
+    import torch
+    from mace.calculators.foundations_models import mace_mp_urls
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    file_name = mace_mp_urls[name].rsplit("/", 1)[-1]
+    cached = tmp_path / "mace" / "".join(c for c in file_name if c.isalnum() or c == "_")
+    cached.parent.mkdir()
+    torch.save(PackedModel.read(DATA / f"{SHIPPED}.npz").to_module(), cached)
+    sha256 = hashlib.sha256(cached.read_bytes()).hexdigest()
+    with pytest.raises(ModelIntegrityError, match=f"{sha256}.*name='{name}', sha256=.*trust_file"):
+        load_model(ModelSource(name=name, download=False))
+    assert load_model(ModelSource(name=name, download=False, sha256=sha256)).sha256 == sha256
+    assert load_model(ModelSource(name=name, download=False, trust_file=True)).sha256 == sha256
+
+
 def test_pickle_that_is_no_model_is_refused(tmp_path):
     path = tmp_path / "list.model"
     __import__("torch").save([1, 2], path)
@@ -272,6 +291,25 @@ def test_document_with_other_weights_is_refused():
     other = Blob.from_bytes(PackedModel.from_module(module).weights.to_bytes())
     with pytest.raises(ModelIntegrityError, match="corrupt"):
         load_model(as_document(packed.model_copy(update={"weights": other})))
+
+
+def test_document_with_the_whole_of_another_model_is_refused():
+    document = as_document(PackedModel.read(DATA / f"{SHIPPED}.npz"))
+    module = document.single_head.to_module()
+    with __import__("torch").no_grad():
+        next(module.parameters()).add_(1e-3)
+    other = PackedModel.from_module(module)
+    with pytest.raises(ModelIntegrityError, match=f"{document.sha256}.*{other.sha256}.*mixed up"):
+        load_model(document.model_copy(update={"single_head": other}))
+
+
+def test_flipped_byte_of_the_weights_is_named():
+    document = as_document(PackedModel.read(DATA / f"{SHIPPED}.npz"))
+    weights = document.single_head.weights
+    for broken in (weights.payload[:400] + "0000" + weights.payload[404:], weights.payload[:-7], "é" + weights.payload):
+        packed = document.single_head.model_copy(update={"weights": weights.model_copy(update={"payload": broken})})
+        with pytest.raises(StoreError, match="is corrupt"):
+            load_model(document.model_copy(update={"single_head": packed}))
 
 
 def test_head_typo_is_refused(model):

@@ -53,9 +53,7 @@ def load_model(
         If there is no such head, or there are several and none is named.
     """
     if isinstance(source, ModelDoc):
-        other_head = head not in (None, source.head) and source.multi_head is not None
-        packed = source.multi_head if other_head and source.multi_head is not None else source.single_head
-        return _build(packed, head, source.name, source.sha256, source.caveats, device, dtype)
+        return _load_document(source, head, device, dtype)
     file = find_model_file(source)
     head = head or source.head
     if file.is_pickle:
@@ -69,14 +67,31 @@ def load_model(
     return _build(packed, head, source.name, packed.sha256, caveats, device, dtype)
 
 
+def _load_document(document: ModelDoc, head: str | None, device: str, dtype: str) -> LoadedModel:
+    """Load the target head of a document under the document's hash, or another head under a hash of its own."""
+    if head in (None, document.head) or document.multi_head is None:
+        packed = document.single_head
+        if packed.sha256 != document.sha256:
+            raise ModelIntegrityError(
+                f"the document of model {document.name!r} is that of SHA-256 {document.sha256}, its weights are of "
+                f"{packed.sha256}: they were mixed up; fetch the document again"
+            )
+        return _build(packed, head, document.name, document.sha256, document.caveats, device, dtype)
+    return _build(document.multi_head, head, document.name, None, document.caveats, device, dtype)
+
+
 def _build(
-    packed: PackedModel, head: str | None, name: str, sha256: str, caveats: list[str], device: str, dtype: str
+    packed: PackedModel, head: str | None, name: str, sha256: str | None, caveats: list[str], device: str, dtype: str
 ) -> LoadedModel:
-    """Build a model, or take the one built before from the same content: building costs more than a hundred steps."""
+    """Build a model, or take the one built before from the same content: building costs more than a hundred steps.
+
+    Without ``sha256`` it gets that of the head's own architecture and weights.
+    """
     weights = packed.checked_weights()
     key = (packed.sha256, head, name, sha256, tuple(caveats), device, dtype)
     if key not in _built:
         module = select_head(build_module(packed.architecture, weights), head, name=name)
+        sha256 = sha256 or PackedModel.from_module(module).sha256
         model = LoadedModel(module, name=name, sha256=sha256, caveats=caveats, device=device, dtype=dtype)
         while len(_built) >= _MOST_BUILT:
             _built.pop(next(iter(_built)))

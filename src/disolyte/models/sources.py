@@ -43,11 +43,12 @@ class ModelSource(Record):
 
     Named models are looked up in MACE's cache folder and downloaded to it if they are not there. The file's SHA-256 is
     always recorded; it is compared with ``sha256`` if that is given, else with :data:`KNOWN_SHA256` if it is listed.
-    The listed hashes were published by users of these files, not by the authors of mace: ``sha256`` overrides them.
+    The listed hashes were published by users of these files, not by the authors of mace: ``sha256`` overrides them. A
+    name that is not listed needs ``sha256`` or ``trust_file=True``, whether its file was there or was downloaded.
 
     A path ends in ``.npz`` (weights without code, as :meth:`~disolyte.models.schema.PackedModel.write` makes them) or
     is a pickled ``.model`` of mace. Unpickling runs whatever code the file holds: it is done only if the file has the
-    given ``sha256``, or with ``trust_file=True``.
+    given or listed hash, or with ``trust_file=True``.
 
     Examples
     --------
@@ -117,15 +118,21 @@ def find_model_file(source: ModelSource) -> ModelFile:
             raise ModelNotFoundError(f"no model file at {path}; check the path given in ModelSource(path=...)")
         if path.suffix == ".npz":
             return ModelFile(path, _checked_sha256(path, None))
-        sha256 = _checked_sha256(path, expected)
-        if expected is None and not source.trust_file:
-            raise ModelIntegrityError(
-                f"{path} is a pickled model; unpickling runs the code in it. Its SHA-256 is {sha256}: if that is the "
-                "hash its author states, pass ModelSource(path=..., sha256=...); to read it regardless, trust_file=True"
-            )
-        return ModelFile(path, sha256)
-    path = _cached_or_downloaded(source)
-    return ModelFile(path, _checked_sha256(path, expected or KNOWN_SHA256.get(source.name)))
+        return _vouched_pickle(path, source, expected)
+    return _vouched_pickle(_cached_or_downloaded(source), source, expected or KNOWN_SHA256.get(source.name))
+
+
+def _vouched_pickle(path: Path, source: ModelSource, expected: str | None) -> ModelFile:
+    """Pickled model at ``path``, if it has the expected hash or the user trusts it."""
+    sha256 = _checked_sha256(path, expected)
+    if expected is None and not source.trust_file:
+        asked = "path=..." if source.path is not None else f"name={source.name!r}"
+        raise ModelIntegrityError(
+            f"{path} is a pickled model of which disolyte knows no hash; unpickling runs the code in it. Its SHA-256 "
+            f"is {sha256}: if that is the hash its author states, pass ModelSource({asked}, sha256=...); to read it "
+            "regardless, trust_file=True"
+        )
+    return ModelFile(path, sha256)
 
 
 def expected_content_sha256(source: ModelSource) -> str | None:
