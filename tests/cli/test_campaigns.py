@@ -202,7 +202,11 @@ class TestSubmit:
             ("my_launchpad.yaml", "host: 3", "must hold 'host'"),
             ("my_launchpad.yaml", "a: [", "is no YAML file"),
             ("jobflow.yaml", "JOB_STORE: 3", "has no JOB_STORE"),
+            ("my_launchpad.yaml", "[" * 5000, "is no YAML file"),
+            ("fworker_gpu.yaml", "\n".join(" " * depth + "a:" for depth in range(2000)), "is no YAML file"),
             ("campaign.json", "{}", "is damaged"),
+            ("campaign.json", '{"name": "[/red]x"}', "is damaged"),
+            ("campaign.json", '{"name": "../../../etc"}', "is damaged"),
             ("campaign.json", "{'name': !!python/object/apply:os.system ['touch hacked']}", "is damaged"),
             ("fworker_cpu.yaml", "!!python/object/apply:os.system ['touch hacked']", "is no"),
         ],
@@ -225,6 +229,18 @@ class TestSubmit:
         message = run("submit", *MINIATURE, "-f", folder, code=1)
         assert "others can read it" in message
         assert "secret" not in message
+
+    @pytest.mark.parametrize("content", ["[1]", '{"database": "x", "worker": ["y", "z"]}', '{"a": [1e999, NaN]}', "["])
+    def test_edited_list_of_processes_names_none(self, folder, content):
+        from disolyte.workers.processes import ProcessRegistry
+
+        (folder / "processes.json").write_text(content)
+        registry = ProcessRegistry(folder)
+        assert (registry.dead(), registry.stop_all()) == ([], [])
+
+    @pytest.mark.parametrize("hours", ["nan", "-1", "inf"])
+    def test_lost_after_is_a_time(self, folder, hours):
+        assert "no time between 0 and" in run("rerun", "-f", folder, "--lost-after", hours, code=2)
 
     def test_unknown_worker(self, submitted):
         assert "there is no worker 'tpu'" in run("work", "-f", submitted, "--worker", "tpu", code=1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -21,6 +21,7 @@ from disolyte.cli.options import (
 if TYPE_CHECKING:
     from disolyte.cli.planning import Task
 
+LONGEST_H: Final = 24.0 * 3650
 PerRole = "ROLE=VALUE, or VALUE for all roles; may be repeated."
 
 
@@ -97,10 +98,17 @@ def status(folder: Folder = CAMPAIGN_FOLDER, as_json: AsJson = False) -> None:
     show_status(folder, as_json=as_json)
 
 
+def _hours(value: float) -> float:
+    if not 0 <= value <= LONGEST_H:
+        raise typer.BadParameter(f"{value:g} is no time between 0 and {LONGEST_H:g} h")
+    return value
+
+
 def rerun(
     folder: Folder = CAMPAIGN_FOLDER,
     lost_after: Annotated[
-        float, typer.Option(help="Hours of silence after which a job of a worker elsewhere counts as lost.")
+        float,
+        typer.Option(callback=_hours, help="Hours of silence after which a job of a worker elsewhere counts as lost."),
     ] = 4.0,
 ) -> None:
     """Make ready again only what failed or was lost; 'disolyte work' or qlaunch then runs it."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -132,7 +133,9 @@ def cancel_campaign(folder: Path, *, is_sure: bool) -> None:
 
 def print_status(status: CampaignStatus, out: Console) -> None:
     """Print the table of stages."""
-    table = Table(title=f"{status.campaign}: {status.state}", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(
+        title=escape(f"{status.campaign}: {status.state}"), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1)
+    )
     table.add_column("stage", no_wrap=True)
     for heading in ("done", "running", "waiting", "failed", "quarantine"):
         table.add_column(heading, justify="right")

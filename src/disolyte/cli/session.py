@@ -12,7 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import Any, Final
+from typing import Any
 
 import typer
 from jobflow import JobStore
@@ -25,11 +25,10 @@ from disolyte.ownership import own_folder
 from disolyte.workers.campaign import Campaign
 from disolyte.workers.database import Database, start_embedded
 from disolyte.workers.files import check_private
-from disolyte.workers.folder import NOT_A_RUN_FOLDER, CampaignRecord, RunFolder, read_job_store_spec
+from disolyte.workers.folder import CAMPAIGN_NAME, NOT_A_RUN_FOLDER, CampaignRecord, RunFolder, read_job_store_spec
 from disolyte.workers.processes import ProcessRegistry
 
 errors = Console(stderr=True)
-CAMPAIGN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @contextmanager
@@ -253,7 +252,7 @@ def campaign_name(name: str) -> str:
     InputError
         If it holds other characters than letters, digits, '.', '_' and '-', or more than 64.
     """
-    if not CAMPAIGN_NAME.fullmatch(name):
+    if not re.fullmatch(CAMPAIGN_NAME, name):
         raise InputError(f"the campaign's name {name!r} may hold letters, digits, '.', '_' and '-', up to 64")
     return name
 

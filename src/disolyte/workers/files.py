@@ -24,7 +24,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     """
     try:
         content = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError) as error:
+    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"{file} is no YAML file: {str(error).splitlines()[0]}; correct it") from error
     return content if isinstance(content, dict) else {}
 

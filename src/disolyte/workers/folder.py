@@ -8,6 +8,7 @@ as data alone, and checked before anything is submitted.
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Self
@@ -22,6 +23,7 @@ from disolyte.workers.files import check_private, read_yaml, write_private, writ
 from disolyte.workers.roles import Role
 
 NOT_A_RUN_FOLDER: Final = "run 'disolyte init', 'disolyte submit' or 'disolyte quickstart', or give --folder"
+CAMPAIGN_NAME: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 
 
 class StageCost(Record):
@@ -34,7 +36,7 @@ class StageCost(Record):
 class CampaignRecord(Record):
     """What a run folder knows of its campaign."""
 
-    name: str = Field(description="Name of the campaign on the LaunchPad and in the job store.")
+    name: str = Field(pattern=CAMPAIGN_NAME, description="Name of the campaign on the LaunchPad and in the job store.")
     created_at: datetime = Field(default_factory=lambda: datetime.now(UTC), description="Time of making, UTC.")
     system: str | None = Field(default=None, description="Key of the system; None until something is submitted.")
     maker: str | None = Field(default=None, description="Preset or file that the flow was made from.")
@@ -44,8 +46,9 @@ class CampaignRecord(Record):
 
     @classmethod
     def named(cls, stem: str) -> Self:
-        """Record with a name that no other folder has."""
-        return cls(name=f"{stem}-{uuid4().hex[:8]}")
+        """Record with a name that no other folder has; what does not fit into names is left out of the stem."""
+        fit = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).lstrip("._-")[:48] or "campaign"
+        return cls(name=f"{fit}-{uuid4().hex[:8]}")
 
 
 class RunFolder:
@@ -161,7 +164,8 @@ class RunFolder:
             return self.write_record(CampaignRecord.named(stem))
         except (ValidationError, UnicodeDecodeError) as error:
             raise InputError(
-                f"{self.record_file} is damaged: put back its 'name', which 'lpad get_wflows' shows"
+                f"{self.record_file} is damaged: put back its 'name' (letters, digits, '.', '_' and '-', up to 64), "
+                "which 'lpad get_wflows' shows"
             ) from error
 
     def write_record(self, record: CampaignRecord) -> CampaignRecord:

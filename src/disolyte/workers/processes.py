@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -85,15 +86,25 @@ class ProcessRegistry:
         return stopped
 
     def _read(self) -> dict[str, list[float]]:
+        """What the file records; what was edited into something else names no process."""
         try:
-            return json.loads(self._file.read_text())
-        except (FileNotFoundError, json.JSONDecodeError):
+            content = json.loads(self._file.read_text())
+        except (FileNotFoundError, ValueError, RecursionError):
             return {}
+        return {name: value for name, value in content.items() if _is_record(value)} if type(content) is dict else {}
 
     def _write(self, records: dict[str, list[float]]) -> None:
         temporary = self._file.with_suffix(".tmp")
         temporary.write_text(json.dumps(records))
         temporary.replace(self._file)
+
+
+def _is_record(value: object) -> bool:
+    """Whether it is a process's id and time of birth."""
+    if not isinstance(value, list) or [type(entry) for entry in value] not in ([int, int], [int, float]):
+        return False
+    pid, create_time = value
+    return 0 < pid < 2**31 and 0 <= create_time < math.inf
 
 
 def _find(pid: float, create_time: float) -> psutil.Process | None:
