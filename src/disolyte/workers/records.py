@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 from collections.abc import Iterable
@@ -67,6 +68,8 @@ def describe_job(
 def take_over(prev_dir: str | Path | None, name: str) -> Path:
     """Folder ``name`` of the current job, with what a killed job with the same input left in its own.
 
+    The folder appears whole or not at all: a copy that was cut off is made again.
+
     Parameters
     ----------
     prev_dir
@@ -85,5 +88,8 @@ def take_over(prev_dir: str | Path | None, name: str) -> Path:
     origin = Path(str(prev_dir).rsplit(":", maxsplit=1)[-1]) / name
     if not origin.is_dir():
         raise InputError(f"prev_dir holds no folder {origin} on this machine; leave it out to start afresh")
-    shutil.copytree(origin, folder)
+    part = folder.with_name(f".{name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    shutil.copytree(origin, part)
+    part.rename(folder)
     return folder
