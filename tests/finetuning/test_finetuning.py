@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from disolyte.errors import FinetuningError
+from disolyte.errors import FinetuningError, RunFolderInUseError
 from disolyte.finetuning.finetune import finetune
 from disolyte.finetuning.frames import Frames
 from disolyte.finetuning.makers import FinetuneMaker
 from disolyte.finetuning.process import run_training
 from disolyte.models import SHIPPED, SMALL_MODEL_CAVEAT, ModelSource, load_model
+from disolyte.ownership import own_folder
 
 
 def test_learns_the_labels(document):
@@ -150,8 +151,18 @@ def test_run_killed_at_random_goes_on_to_the_same_model(dataset, options, replay
 
 
 def test_failure_carries_status_and_log(clean_dir):
-    with pytest.raises(FinetuningError, match=r"exit status [12](.|\n)*(error|Error)"):
+    (clean_dir / "run").mkdir()
+    (clean_dir / "run" / "run.json").touch()  # cut off by a full disk, as the log says
+    (clean_dir / "run" / "training.log").write_text("OSError: no space left on device\n")
+    with pytest.raises(FinetuningError, match=r"exit status [12](.|\n)*(error|Error)") as caught:
         run_training({"name": "none", "train_file": "missing.xyz"}, target_head="target", directory=clean_dir / "run")
+    assert "no space" not in str(caught.value)
+    assert "disk" not in str(caught.value)
+
+
+def test_folder_of_another_training_is_refused(foundation, split_frames, options, replay_options, tmp_path):
+    with own_folder(tmp_path), pytest.raises(RunFolderInUseError, match="in use by process"):
+        finetune(foundation, split_frames, options=options, replay=replay_options, seed=4, directory=tmp_path)
 
 
 def test_maker_survives_json(maker):

@@ -2,17 +2,19 @@
 
 import json
 import math
+from types import SimpleNamespace
 
 import pytest
+import torch
 
 from disolyte.errors import FinetuningError
-from disolyte.finetuning.loop import PROGRESS_FILE, TrainingLoop, check_labels
+from disolyte.finetuning.loop import PREVIOUS_STATE_FILE, PROGRESS_FILE, STATE_FILE, TrainingLoop, check_labels
 
 
 class Scripted(TrainingLoop):
     """Loop whose epochs have the losses of a list."""
 
-    def run(self, losses, *, patience, max_num_epochs=100):
+    def run(self, losses, *, patience, max_num_epochs=100, **more):
         self.trained = []
         self.scheduled = []
         given = {
@@ -22,6 +24,7 @@ class Scripted(TrainingLoop):
             "patience": patience,
             "losses": losses,
             "lr_scheduler": self,
+            **more,
         }
         self(**given)
 
@@ -49,6 +52,24 @@ class Scripted(TrainingLoop):
 
     def _judge(self, given, epoch):
         super()._judge({"ema": None, "model": type("Empty", (), {"state_dict": dict})()}, epoch)
+
+
+class Resumable(Scripted):
+    """Scripted loop that keeps its state, of a network of one weight."""
+
+    _save = TrainingLoop._save
+    _restore = TrainingLoop._restore
+
+    def run(self, losses, **settings):
+        model = torch.nn.Linear(1, 1)
+        optimizer = torch.optim.Adam(model.parameters())
+        self.lr_scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+        loader = SimpleNamespace(dataset=[labelled()], generator=torch.Generator())
+        super().run(losses, model=model, optimizer=optimizer, ema=None, train_loader=loader, **settings)
+
+
+def resumable(tmp_path):
+    return Resumable(directory=tmp_path, target_head="target")
 
 
 def labelled(**changes):
@@ -112,6 +133,39 @@ def test_loss_without_meaning_ends_the_run(tmp_path, loss, epoch, monkeypatch):
     with pytest.raises(FinetuningError, match="pt_head"):
         loop._validate({**given, "device": None}, epoch, averaged=False)
     assert module is not None
+
+
+def test_patience_goes_on_where_a_killed_run_left_it(tmp_path):
+    losses = [5.0, 4.0, 3.0, 3.5, 3.1, 3.2, 3.3] + [1.0] * 50
+    resumable(tmp_path).run(losses, patience=4, max_num_epochs=5)
+    loop = resumable(tmp_path)
+    loop.run(losses, patience=4)
+    assert loop.trained == [5, 6]
+    assert (loop.best_epoch, loop.best_loss, loop.bad_epochs, loop.n_resumed) == (2, 3.0, 4, 1)
+
+
+def test_damaged_state_is_passed_over_for_the_one_before(tmp_path):
+    losses = [1 / (n + 1) for n in range(20)]
+    resumable(tmp_path).run(losses, patience=5, max_num_epochs=4)
+    state = tmp_path / STATE_FILE
+    state.write_bytes(state.read_bytes()[:700])
+    loop = resumable(tmp_path)
+    loop.run(losses, patience=5, max_num_epochs=6)
+    assert loop.trained == [3, 4, 5]
+    assert [record["epoch"] for record in loop.history] == [-1, 0, 1, 2, 3, 4, 5]
+    (warning,) = json.loads((tmp_path / PROGRESS_FILE).read_text())["warnings"]
+    assert STATE_FILE in warning
+
+
+def test_run_without_a_good_state_begins_afresh(tmp_path):
+    losses = [1 / (n + 1) for n in range(20)]
+    resumable(tmp_path).run(losses, patience=5, max_num_epochs=4)
+    (tmp_path / STATE_FILE).write_bytes(b"")
+    (tmp_path / PREVIOUS_STATE_FILE).write_bytes(b"PK\x03\x04 broken")
+    loop = resumable(tmp_path)
+    loop.run(losses, patience=5, max_num_epochs=2)
+    assert loop.trained == [0, 1]
+    assert len(json.loads((tmp_path / PROGRESS_FILE).read_text())["warnings"]) == 2
 
 
 def test_unknown_target_head_is_refused(tmp_path):

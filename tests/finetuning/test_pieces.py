@@ -10,7 +10,7 @@ from disolyte.finetuning.metrics import compare, head_errors, quantity_errors
 from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
 from disolyte.finetuning.reference_energies import estimate_e0s, given_e0s, least_squares_per_atom, model_e0s_ev
 from disolyte.finetuning.replay import make_replay
-from disolyte.finetuning.training import compare_settings
+from disolyte.finetuning.settings import compare_settings
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from pymatgen.io.ase import AseAtomsAdaptor
 
 from disolyte.dynamics import Engine, MDProtocol, Thermostat
-from disolyte.errors import FinetuningError, InputError
+from disolyte.errors import FinetuningError, InputError, RunFolderInUseError
 from disolyte.finetuning.finetune import mace_arguments
 from disolyte.finetuning.inputs import write_frames
 from disolyte.finetuning.loop import PROGRESS_FILE
@@ -19,13 +19,15 @@ from disolyte.finetuning.options import MaceArchitecture, TrainingOptions
 from disolyte.finetuning.process import _watch, describe_epoch, find_cause, run_training
 from disolyte.finetuning.reference_energies import as_mace_argument, estimate_e0s
 from disolyte.finetuning.replay import make_replay
-from disolyte.finetuning.scratch import SCRATCH_HEAD, scratch_arguments, scratch_e0s
+from disolyte.finetuning.scratch import SCRATCH_HEAD, scratch_arguments, scratch_e0s, train_from_scratch
 from disolyte.finetuning.stability.contacts import pair_floors, shortest_distances_ang
 from disolyte.finetuning.stability.makers import StabilityMaker
 from disolyte.finetuning.stability.schema import StabilityDoc
+from disolyte.finetuning.training import common_settings, train
 from disolyte.models import ModelDoc, load_model
 from disolyte.models.loaded import LoadedModel
 from disolyte.models.loading import select_head
+from disolyte.ownership import own_folder
 
 TINY = MaceArchitecture(n_channels=8, max_l=0, max_ell=2, correlation=2, radial_widths=(16, 16))
 
@@ -180,6 +182,8 @@ def test_stability_needs_models_and_structures(document):
             "x\ndisolyte.errors.FinetuningError: the validation loss is nan",
             "FinetuningError: the validation loss is",
         ),
+        (1, "RuntimeError: basic_ios::clear: iostream error", "the disk may be full"),
+        (1, "RuntimeError: [enforce fail] PytorchStreamWriter failed writing file data/0", "the disk may be full"),
         (-9, "epoch 3", "SIGKILL killed it: as a rule the machine ran out of memory"),
         (-15, "epoch 3", "SIGTERM killed it"),
         (1, "", "names no error"),
@@ -187,6 +191,39 @@ def test_stability_needs_models_and_structures(document):
 )
 def test_cause_of_a_failure_is_named(status, log, cause):
     assert cause in find_cause(status, log)
+
+
+def test_full_disk_is_told_from_its_free_space():
+    log = "RuntimeError: basic_ios::clear: iostream error"
+    assert find_cause(1, log, free_bytes=1000).startswith("the disk is full")
+    assert "may be full" in find_cause(1, log, free_bytes=10**12)
+
+
+def test_runner_of_a_parent_that_is_gone_ends_at_once(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-m", "disolyte.finetuning.runner", str(tmp_path / "run.json"), str(2**30)],
+        capture_output=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert ended.returncode == 3
+
+
+def test_scratch_folder_of_another_training_is_refused(split_frames, tmp_path):
+    options = TrainingOptions(batch_size=6)
+    with own_folder(tmp_path), pytest.raises(RunFolderInUseError, match="in use by process"):
+        train_from_scratch(split_frames, architecture=TINY, options=options, seed=0, directory=tmp_path)
+
+
+@pytest.mark.parametrize(("key", "value"), [("lr", 0.5), ("heads", ["pt_head", "Default"])])
+def test_other_settings_end_the_run_before_its_first_epoch(scratch_maker, split_frames, tmp_path, key, value):
+    options = scratch_maker.options
+    write_frames(tmp_path, train=split_frames.train, valid=split_frames.valid)
+    arguments = scratch_arguments(TINY, options, scratch_e0s(split_frames, options), seed=0, device="cpu")
+    asked = common_settings(
+        options, heads=[SCRATCH_HEAD], n_train=len(split_frames.train), r_max_ang=TINY.r_max_ang
+    )  # fmt: skip
+    with pytest.raises(FinetuningError, match=f"{key}: asked .*, used"):
+        train(arguments, {**asked, key: value}, target_head=SCRATCH_HEAD, directory=tmp_path, key="")
+    assert "epoch -1" not in (tmp_path / "training.log").read_text()
 
 
 def test_every_epoch_is_shown(document, tmp_path, caplog):

@@ -22,6 +22,7 @@ from disolyte.models.graphs import batch_graphs
 from disolyte.models.loaded import LoadedModel
 from disolyte.models.loading import select_head
 from disolyte.models.schema import PackedModel, TrainingRecord
+from disolyte.ownership import own_folder
 
 if TYPE_CHECKING:
     import torch
@@ -79,26 +80,31 @@ def finetune(
     ModelCoverageError
         If the foundation does not know an element.
     FinetuningError
-        If multi-head training cannot start, fails, or ran with other settings than asked.
+        If multi-head training cannot start, fails, or would run with other settings than asked.
+    RunFolderError
+        If ``directory`` cannot be written to, or another process trains in it.
     """
     check_frames(frames, options.batch_size)
     foundation.check_elements(frames.train)
     if options.checks_labels:
         check_against_foundation(foundation, frames.train)
     key = run_key(options.model_dump(), replay.model_dump(), seed, foundation.sha256, foundation.dtype, fingerprint)
-    inputs = prepare_inputs(foundation, frames, options=options, replay=replay, seed=seed, directory=directory, key=key)
-    trained = train(
-        mace_arguments(options, inputs.e0s, seed=seed, device=foundation.device),
-        common_settings(
-            options,
-            heads=[REPLAY_HEAD, TARGET_HEAD],
-            n_train=len(frames.train) + len(inputs.replay.train),
-            r_max_ang=foundation.r_max_ang,
-        ),
-        target_head=TARGET_HEAD,
-        directory=directory,
-        key=key,
-    )
+    with own_folder(directory):
+        inputs = prepare_inputs(
+            foundation, frames, options=options, replay=replay, seed=seed, directory=directory, key=key
+        )
+        trained = train(
+            mace_arguments(options, inputs.e0s, seed=seed, device=foundation.device),
+            common_settings(
+                options,
+                heads=[REPLAY_HEAD, TARGET_HEAD],
+                n_train=len(frames.train) + len(inputs.replay.train),
+                r_max_ang=foundation.r_max_ang,
+            ),
+            target_head=TARGET_HEAD,
+            directory=directory,
+            key=key,
+        )
     single = select_head(trained.module, TARGET_HEAD, name="fine-tuned model")
     check_export(trained.module, single, frames.valid[:4])
     return FinetunedModel(

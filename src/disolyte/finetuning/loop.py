@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
+import pickle
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -17,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 from disolyte.errors import FinetuningError
+from disolyte.finetuning.settings import compare_settings
 
 STATE_FILE = "training_state.pt"
+PREVIOUS_STATE_FILE = "training_state.previous.pt"
 PROGRESS_FILE = "progress.json"
 EFFECTIVE_FILE = "effective.json"
 
@@ -33,16 +37,20 @@ class TrainingLoop:
         Folder of the run: state, progress and effective settings are written to it.
     target_head
         Head whose validation loss decides on the best weights, on patience and on the learning rate.
+    asked
+        What the run must turn out to use, by the keys of its record of effective settings.
     """
 
     directory: Path
     target_head: str
+    asked: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     best_loss: float = math.inf
     best_epoch: int = -1
     best_weights: dict[str, Any] = field(default_factory=dict)
     bad_epochs: int = 0
     n_resumed: int = 0
+    warnings: list[str] = field(default_factory=list)
 
     def __call__(self, **given: Any) -> None:
         """Train; arguments as of ``mace.tools.train``."""
@@ -147,20 +155,26 @@ class TrainingLoop:
                 "best_weights": self.best_weights,
                 "bad_epochs": self.bad_epochs,
                 "n_resumed": self.n_resumed,
+                "warnings": self.warnings,
             },
         }
         temporary = self.directory / f"{STATE_FILE}.part"
-        torch.save(state, temporary)
+        with temporary.open("wb") as stream:
+            torch.save(state, stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        if (self.directory / STATE_FILE).is_file():
+            (self.directory / STATE_FILE).replace(self.directory / PREVIOUS_STATE_FILE)
         temporary.replace(self.directory / STATE_FILE)
 
     def _restore(self, given: dict[str, Any]) -> int:
         """Take up a killed run where its last epoch ended; return the epoch to do next."""
         import torch
 
-        path = self.directory / STATE_FILE
-        if not path.is_file():
+        state, warnings = _read_state(self.directory)
+        self.warnings = warnings
+        if state is None:
             return 0
-        state = torch.load(path, map_location="cpu", weights_only=True)
         given["model"].load_state_dict(state["model"])
         given["optimizer"].load_state_dict(state["optimizer"])
         given["lr_scheduler"].lr_scheduler.load_state_dict(state["lr_scheduler"])
@@ -170,12 +184,13 @@ class TrainingLoop:
         torch.set_rng_state(state["rng"])
         for key, value in state["loop"].items():
             setattr(self, key, value)
+        self.warnings = self.warnings + warnings
         self.n_resumed += 1
         logging.info("Going on after epoch %d", state["epoch"] - 1)
         return int(state["epoch"])
 
     def _write_effective(self, given: dict[str, Any]) -> None:
-        """Write what the run really uses, read from the objects that use it."""
+        """Write what the run really uses, read from the objects that use it, and stop if other things were asked."""
         ema, loss = given["ema"], given["loss_fn"]
         effective = {
             "lr": given["optimizer"].param_groups[0]["lr"],
@@ -196,6 +211,7 @@ class TrainingLoop:
             "r_max_ang": float(given["model"].r_max),
         }
         (self.directory / EFFECTIVE_FILE).write_text(json.dumps(effective, indent=1), encoding="utf-8")
+        compare_settings(self.asked, effective)
 
     def _write_progress(self, given: dict[str, Any], seconds_per_epoch: float) -> None:
         left = min(given["max_num_epochs"] - len(self.history) + 1, given["max_num_epochs"])
@@ -205,6 +221,7 @@ class TrainingLoop:
             "best_epoch": self.best_epoch,
             "stopped_early": self.bad_epochs >= given["patience"],
             "n_resumed": self.n_resumed,
+            "warnings": self.warnings,
             "seconds_per_epoch": seconds_per_epoch,
             "eta_s": 0.0 if self.bad_epochs >= given["patience"] else left * seconds_per_epoch,
         }
@@ -226,6 +243,22 @@ class TrainingLoop:
         handler.save(
             state=CheckpointState(given["model"], given["optimizer"], given["lr_scheduler"]), epochs=self.best_epoch
         )
+
+
+def _read_state(directory: Path) -> tuple[dict[str, Any] | None, list[str]]:
+    """Last state in ``directory`` that can be read, None if there is none, and what could not be read."""
+    import torch
+
+    warnings: list[str] = []
+    for name in (STATE_FILE, PREVIOUS_STATE_FILE):
+        if not (directory / name).is_file():
+            continue
+        try:
+            return torch.load(directory / name, map_location="cpu", weights_only=True), warnings
+        except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
+            logging.warning("%s cannot be read: %s", directory / name, error)
+            warnings.append(f"{name} could not be read, so that the run went on from an earlier epoch")
+    return None, warnings
 
 
 def check_labels(train_loader: Any) -> None:

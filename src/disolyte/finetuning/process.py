@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,10 +24,19 @@ logger = logging.getLogger("jobflow.disolyte.finetuning")
 
 _POLL_S: Final = 0.5
 _LOG_TAIL_LINES: Final = 25
+_DISK_FULL: Final = "the disk is full; free space and run the job again, it goes on where it stopped"
+_DISK_MAY_BE_FULL: Final = (
+    "a file could not be written: the disk may be full or a quota reached (see df and quota); free space and run the "
+    "job again, it goes on where it stopped"
+)
+_LITTLE_SPACE_BYTES: Final = 2**26
+"""Less is no room for a training's state."""
+_FAILED_WRITES: Final = ("basic_ios::clear", "pytorchstreamwriter failed", "disk quota exceeded")
+"""What torch and the system say in small letters when a file cannot be written."""
 _CAUSES: Final = (
     ("out of memory", "the GPU ran out of memory; lower batch_size"),
     ("can't allocate memory", "the machine ran out of memory; lower batch_size"),
-    ("no space left on device", "the disk is full; free space and run the job again, it goes on where it stopped"),
+    ("no space left on device", _DISK_FULL),
     ("no kernel image is available", "the installed torch does not know this GPU; install one that does"),
 )
 """What the log says in small letters, and what it means."""
@@ -48,7 +58,12 @@ class FinishedTraining:
 
 
 def run_training(
-    arguments: dict[str, object], *, target_head: str, directory: Path, fingerprint: str = ""
+    arguments: dict[str, object],
+    *,
+    target_head: str,
+    directory: Path,
+    fingerprint: str = "",
+    asked: dict[str, Any] | None = None,
 ) -> FinishedTraining:
     """Train in a process of its own, or go on with what a killed one left in ``directory``.
 
@@ -62,6 +77,9 @@ def run_training(
         Folder of this run alone.
     fingerprint
         Hash of the data and the foundation: a folder that was begun with others is refused.
+    asked
+        What the run must turn out to use, by the keys of its record of effective settings; it ends before its first
+        epoch if it would use something else.
 
     Raises
     ------
@@ -75,13 +93,16 @@ def run_training(
         "arguments": [item for key, value in arguments.items() for item in _option(key, value)],
         "target_head": target_head,
         "fingerprint": fingerprint,
+        "asked": asked or {},
     }
-    _claim(directory / "run.json", json.dumps(run, indent=1))
+    _claim(directory / "run.json", run)
     model_path = directory / f"{arguments['name']}.model"
     started = time.monotonic()
     with (directory / "training.log").open("ab") as log:
+        log_start = log.tell()
+        entry = [sys.executable, "-W", "ignore", "-m", "disolyte.finetuning.runner"]
         process = subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "disolyte.finetuning.runner", str(directory / "run.json")],
+            [*entry, str(directory / "run.json"), str(os.getpid())],
             cwd=directory,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -95,10 +116,11 @@ def run_training(
                 process.kill()
                 process.wait()
     if process.returncode != 0 or not model_path.is_file():
-        log_tail = _log_tail(directory / "training.log")
+        log_tail = _log_tail(directory / "training.log", log_start)
+        cause = find_cause(process.returncode, log_tail, free_bytes=shutil.disk_usage(directory).free)
         raise FinetuningError(
-            f"training ended with exit status {process.returncode}: {find_cause(process.returncode, log_tail)}. End of "
-            f"{directory / 'training.log'}:\n{log_tail}"
+            f"training ended with exit status {process.returncode}: {cause}. End of {directory / 'training.log'}:\n"
+            f"{log_tail}"
         )
     return FinishedTraining(
         model_path=model_path,
@@ -112,13 +134,25 @@ def _option(key: str, value: object) -> list[str]:
     return [f"--{key}"] if value is None else [f"--{key}", str(value)]
 
 
-def _claim(run_file: Path, text: str) -> None:
+def _claim(run_file: Path, run: dict[str, Any]) -> None:
     """Refuse a folder that another run has begun in."""
-    if run_file.is_file() and run_file.read_text(encoding="utf-8") != text:
+    begun = _read_run(run_file)
+    if begun is not None and any(begun.get(key) != run[key] for key in ("arguments", "target_head", "fingerprint")):
         raise FinetuningError(
             f"{run_file.parent} holds a training run with other settings or data; use an empty folder, or delete it"
         )
-    run_file.write_text(text, encoding="utf-8")
+    part = run_file.with_suffix(".part")
+    part.write_text(json.dumps(run, indent=1), encoding="utf-8")
+    part.replace(run_file)
+
+
+def _read_run(run_file: Path) -> dict[str, Any] | None:
+    """Run that was begun in the folder; None if there is none, or a damaged file says nothing of it."""
+    try:
+        begun = json.loads(run_file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return None
+    return begun if isinstance(begun, dict) else None
 
 
 def _environment() -> dict[str, str]:
@@ -157,9 +191,21 @@ def describe_epoch(epoch: dict[str, Any], progress: dict[str, Any]) -> str:
     return f"{number}: {', '.join(errors)}; at most {left_s:.0f} s left"
 
 
-def find_cause(exit_status: int, log_tail: str) -> str:
-    """What ended the process, as far as its exit status and the end of its log tell, and what may help."""
+def find_cause(exit_status: int, log_tail: str, *, free_bytes: int | None = None) -> str:
+    """What ended the process, as far as its exit status and the end of its log tell, and what may help.
+
+    Parameters
+    ----------
+    exit_status
+        As :mod:`subprocess` gives it: negative for a signal.
+    log_tail
+        End of the log of this process alone.
+    free_bytes
+        Space left where it writes, if known.
+    """
     lowered = log_tail.lower()
+    if any(sign in lowered for sign in _FAILED_WRITES):
+        return _DISK_FULL if free_bytes is not None and free_bytes < _LITTLE_SPACE_BYTES else _DISK_MAY_BE_FULL
     for sign, cause in _CAUSES:
         if sign in lowered:
             return cause
@@ -170,6 +216,7 @@ def find_cause(exit_status: int, log_tail: str) -> str:
     return errors[-1].removeprefix("disolyte.errors.") if errors else "the log names no error"
 
 
-def _log_tail(path: Path) -> str:
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+def _log_tail(path: Path, start: int) -> str:
+    """Last lines of a log from byte ``start``, where its last process began."""
+    lines = path.read_bytes()[start:].decode("utf-8", errors="replace").splitlines()
     return "\n".join(lines[-_LOG_TAIL_LINES:])

@@ -17,8 +17,10 @@ from disolyte.finetuning.reference_energies import (
     chosen_e0s,
     least_squares_per_atom,
 )
-from disolyte.finetuning.training import common_arguments, common_settings, compare_settings, run_key, train
+from disolyte.finetuning.settings import compare_settings
+from disolyte.finetuning.training import common_arguments, common_settings, run_key, train
 from disolyte.models.schema import PackedModel, TrainingRecord
+from disolyte.ownership import own_folder
 
 if TYPE_CHECKING:
     import torch
@@ -73,6 +75,8 @@ def train_from_scratch(
         If there are too few frames, elements in validation or test that are not in training, or broken labels.
     FinetuningError
         If training fails, or ran with other settings, or on another architecture, than asked.
+    RunFolderError
+        If ``directory`` cannot be written to, or another process trains in it.
     """
     check_frames(frames, options.batch_size)
     key = run_key(options.model_dump(), architecture.model_dump(), seed, fingerprint)
@@ -81,14 +85,15 @@ def train_from_scratch(
         write_frames(directory, train=frames.train, valid=frames.valid)
         return {"e0s": asdict(scratch_e0s(frames, options))}
 
-    e0s = ReferenceEnergies(**make_once(directory, key, write_all)["e0s"])
-    trained = train(
-        scratch_arguments(architecture, options, e0s, seed=seed, device=device),
-        common_settings(options, heads=[SCRATCH_HEAD], n_train=len(frames.train), r_max_ang=architecture.r_max_ang),
-        target_head=SCRATCH_HEAD,
-        directory=directory,
-        key=key,
-    )
+    with own_folder(directory):
+        e0s = ReferenceEnergies(**make_once(directory, key, write_all)["e0s"])
+        trained = train(
+            scratch_arguments(architecture, options, e0s, seed=seed, device=device),
+            common_settings(options, heads=[SCRATCH_HEAD], n_train=len(frames.train), r_max_ang=architecture.r_max_ang),
+            target_head=SCRATCH_HEAD,
+            directory=directory,
+            key=key,
+        )
     packed = PackedModel.from_module(trained.module)
     asked = asked_architecture(architecture)
     used = {name: packed.architecture.get(name) for name in asked}

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from disolyte.errors import FinetuningError
 from disolyte.finetuning.options import TrainingOptions
 from disolyte.finetuning.process import FinishedTraining, run_training
+from disolyte.finetuning.settings import compare_settings
 from disolyte.models.schema import TrainingRecord
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def run_key(*parts: object) -> str:
 def train(
     arguments: dict[str, object], asked: dict[str, Any], *, target_head: str, directory: Path, key: str
 ) -> TrainedModule:
-    """Train in a process of its own, or go on with a killed run, and compare what was used with what was asked.
+    """Train in a process of its own, or go on with a killed run, and compare what is used with what was asked.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def train(
     FinetuningError
         If the run fails, or ran with other settings than asked.
     """
-    finished = run_training(arguments, target_head=target_head, directory=directory, fingerprint=key)
+    finished = run_training(arguments, target_head=target_head, directory=directory, fingerprint=key, asked=asked)
     compare_settings(asked, finished.effective)
     return TrainedModule(
         module=_read_result(finished),
@@ -116,32 +116,6 @@ def common_settings(options: TrainingOptions, *, heads: list[str], n_train: int,
     }
 
 
-def compare_settings(asked: dict[str, Any], effective: dict[str, Any]) -> None:
-    """Refuse a run that used other settings than asked.
-
-    Raises
-    ------
-    FinetuningError
-        Naming each setting with both values.
-    """
-    different = [
-        f"{key}: asked {value!r}, used {effective.get(key)!r}"
-        for key, value in asked.items()
-        if not _same(value, effective.get(key))
-    ]
-    if different:
-        raise FinetuningError(
-            "training ran with other settings than asked (" + "; ".join(different) + "); the model is not handed on. "
-            "The installed mace-torch may treat these options differently: disolyte is made for >=0.3.16,<0.4"
-        )
-
-
-def _same(asked: object, used: object) -> bool:
-    if isinstance(asked, float) and isinstance(used, int | float):
-        return abs(asked - used) <= 1e-6 * max(abs(asked), 1e-12)
-    return asked == used
-
-
 def _read_result(finished: FinishedTraining) -> torch.nn.Module:
     """Model of the finished run. Our own process wrote this pickle a moment ago; it goes no further."""
     import mace  # noqa: F401  before e3nn, which fails on torch >= 2.6 otherwise
@@ -160,4 +134,5 @@ def _record(asked: dict[str, Any], finished: FinishedTraining) -> TrainingRecord
         stopped_early=progress["stopped_early"],
         wall_time_s=finished.wall_time_s,
         n_resumed=progress["n_resumed"],
+        warnings=progress.get("warnings", []),
     )

@@ -157,6 +157,7 @@ class TrainingRecord(Record):
     stopped_early: bool = Field(description="Whether patience ended the run before the largest number of epochs.")
     wall_time_s: float = Field(description="Wall time of training, of the last process if it was resumed, s.")
     n_resumed: int = Field(default=0, description="How often the run was killed and went on from its checkpoint.")
+    warnings: list[str] = Field(default_factory=list, description="What went wrong on the way, and what was done.")
 
 
 class ModelDoc(StageDoc):
