@@ -23,7 +23,7 @@ from rich.text import Text
 from disolyte.errors import DisolyteError, InputError, RunFolderError, RunFolderInUseError, StoreError
 from disolyte.ownership import own_folder
 from disolyte.workers.campaign import Campaign
-from disolyte.workers.database import Database, start_embedded
+from disolyte.workers.database import EMBEDDED_URI, Database, start_embedded
 from disolyte.workers.files import check_private
 from disolyte.workers.folder import CAMPAIGN_NAME, NOT_A_RUN_FOLDER, CampaignRecord, RunFolder, read_job_store_spec
 from disolyte.workers.processes import ProcessRegistry
@@ -73,22 +73,48 @@ def interruptible() -> Iterator[None]:
 
 
 def own_job_store(jobflow_config: Path | None) -> dict[str, Any] | None:
-    """The ``JOB_STORE`` entry of the user's own jobflow configuration, given or named by ``JOBFLOW_CONFIG_FILE``.
+    """The ``JOB_STORE`` entry for a new folder: of the file given, or named by ``JOBFLOW_CONFIG_FILE``; None without.
 
     Raises
     ------
     InputError
-        If the file is missing, has no ``JOB_STORE``, or names a store in memory.
+        If the file is missing, has no ``JOB_STORE``, names a store in memory, or belongs to a folder with an embedded
+        database.
     StoreError
         If the store cannot be written to.
     """
-    if jobflow_config is None and "JOBFLOW_CONFIG_FILE" in os.environ:
-        jobflow_config = Path(os.environ["JOBFLOW_CONFIG_FILE"])
+    said_by = "--jobflow-config"
+    if jobflow_config is None and os.environ.get("JOBFLOW_CONFIG_FILE"):
+        jobflow_config, said_by = Path(os.environ["JOBFLOW_CONFIG_FILE"]), "JOBFLOW_CONFIG_FILE"
     if jobflow_config is None:
         return None
+    owner = RunFolder(jobflow_config.parent)
+    if owner.is_embedded and owner.is_initialised:
+        raise InputError(
+            f"{said_by} names the job store in the database of the run folder {owner.path}, which runs with that "
+            f"folder alone; leave it out, or give --folder {owner.path}"
+        )
     spec = read_job_store_spec(jobflow_config)
     _check_job_store(spec, jobflow_config)
     return spec
+
+
+def _job_store(files: RunFolder, database: Database) -> dict[str, Any] | None:
+    """The ``JOB_STORE`` that a folder's ``jobflow.yaml`` names, connected to if it is not that of the database."""
+    spec = files.job_store_spec()
+    if spec is not None and spec["docs_store"].get("uri") != database.uri:
+        _check_job_store(spec, files.jobflow_file)
+    return spec
+
+
+def _refuse_other_job_store(files: RunFolder, jobflow_config: Path | None) -> None:
+    """Refuse another job store for a folder that has one, and one that cannot be used."""
+    recorded = files.job_store_spec()
+    if jobflow_config is not None and read_job_store_spec(jobflow_config) != recorded:
+        raise InputError(
+            f"{files.jobflow_file} names another job store than {jobflow_config}; leave --jobflow-config out, give "
+            "another --folder, or put this JOB_STORE into the folder's file before anything is submitted"
+        )
 
 
 def _check_job_store(spec: dict[str, Any], jobflow_config: Path) -> None:
@@ -146,7 +172,8 @@ def open_campaign(
     mongodb_uri
         The user's own MongoDB; if None, the one that the folder was used with before, or an embedded one.
     jobflow_config
-        The user's own jobflow configuration, whose job store is then used.
+        The user's own jobflow configuration, whose job store a new folder then uses; ``JOBFLOW_CONFIG_FILE`` stands
+        in for it. Later the folder's own file is what counts.
     stem
         Beginning of the campaign's name where it is made up.
     name
@@ -154,16 +181,20 @@ def open_campaign(
     """
     files = RunFolder(folder)
     database = _database(files, mongodb_uri)
-    job_store_spec = own_job_store(jobflow_config or _recorded_configuration(files))
+    given: dict[str, Any] | None = None
+    if files.jobflow_file.is_file():
+        _refuse_other_job_store(files, jobflow_config)
+    else:
+        given = own_job_store(jobflow_config)
     with own_folder(files.path), interruptible():
         registry = ProcessRegistry(files.path)
         registry.stop_all()
         try:
             if database is None:
-                recorded = files.database() if files.is_embedded else None
-                database = start_embedded(registry, recorded.port if recorded else None)
+                database = _embedded(files, registry)
             else:
                 database.check()
+            job_store_spec = _job_store(files, database) or given
             campaign = Campaign(_name(files, stem, name), files.path, database, job_store_spec)
             campaign.write_configuration()
             yield campaign
@@ -234,6 +265,25 @@ def _database(files: RunFolder, mongodb_uri: str | None) -> Database | None:
     return given
 
 
+def _embedded(files: RunFolder, registry: ProcessRegistry) -> Database:
+    """Start the embedded database of a folder, and let the folder's files follow it.
+
+    Raises
+    ------
+    InputError
+        If the folder's LaunchPad was edited to be in another database.
+    """
+    recorded = files.database()
+    if recorded is not None and not EMBEDDED_URI.match(recorded.uri):
+        raise InputError(
+            f"{files.launchpad_file} names {recorded.display}, but the database of this folder is in {files.storage}; "
+            "move that away to use the other one, or remove the file to have it written anew"
+        )
+    started = start_embedded(registry, recorded.port if recorded else None)
+    files.follow_embedded(started)
+    return files.database() or started
+
+
 def _name(files: RunFolder, stem: str, name: str | None) -> str:
     """The campaign's name: recorded, given or made up."""
     if name is None or files.record_file.exists():
@@ -255,12 +305,3 @@ def campaign_name(name: str) -> str:
     if not re.fullmatch(CAMPAIGN_NAME, name):
         raise InputError(f"the campaign's name {name!r} may hold letters, digits, '.', '_' and '-', up to 64")
     return name
-
-
-def _recorded_configuration(files: RunFolder) -> Path | None:
-    """The folder's jobflow configuration, if it names the user's own store and not that of the database itself."""
-    if not files.is_initialised or "JOBFLOW_CONFIG_FILE" in os.environ:
-        return None
-    database, spec = files.database(), files.job_store_spec()
-    is_own = database is not None and spec is not None and spec["docs_store"].get("uri") != database.uri
-    return files.jobflow_file if is_own else None

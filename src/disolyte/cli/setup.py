@@ -11,7 +11,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from disolyte.cli.session import campaign_name, readable_errors
+from disolyte.cli.session import campaign_name, own_job_store, readable_errors
 from disolyte.errors import InputError, RunFolderError
 from disolyte.ownership import own_folder
 from disolyte.workers.database import Database, embedded_database, free_port
@@ -52,9 +52,10 @@ def initialise(folder: Path, request: SetupRequest, *, may_ask: bool) -> None:
         database = None if request.mongodb_uri is None else Database.from_uri(request.mongodb_uri)
         if database is not None:
             database.check()
+        job_store_spec = own_job_store(None)
         record = CampaignRecord(name=campaign_name(request.name)) if request.name else CampaignRecord.named("campaign")
         with own_folder(files.path):
-            _write(files, record, database, adapters)
+            _write(files, record, database, job_store_spec, adapters)
         console.print(_next_steps(files, database), highlight=False, markup=False, soft_wrap=True)
 
 
@@ -106,13 +107,17 @@ def _refuse_existing(files: RunFolder) -> None:
 
 
 def _write(
-    files: RunFolder, record: CampaignRecord, database: Database | None, adapters: Mapping[Role, dict[str, Any]]
+    files: RunFolder,
+    record: CampaignRecord,
+    database: Database | None,
+    job_store_spec: dict[str, Any] | None,
+    adapters: Mapping[Role, dict[str, Any]],
 ) -> None:
     if database is None:
         files.storage.mkdir()
         database = embedded_database(free_port())
     files.write_launchpad(database)
-    files.write_job_store(database.job_store_spec())
+    files.write_job_store(job_store_spec or database.job_store_spec())
     files.write_fworkers(record.name)
     for role, content in adapters.items():
         write_yaml(files.qadapter_file(role), content)

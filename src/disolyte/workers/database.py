@@ -7,6 +7,7 @@ to 127.0.0.1, with its files under the run folder; disolyte never imports it.
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import socket
 import sys
@@ -22,6 +23,8 @@ from disolyte.workers.processes import ProcessRegistry
 START_TIMEOUT_S: Final = 60.0
 ANSWER_S: Final = 120
 """A client of the embedded database waits no longer for an answer."""
+EMBEDDED_URI: Final = re.compile(r"(?P<before>mongodb://127\.0\.0\.1:)\d+(?P<after>/\?socketTimeoutMS=)")
+"""What the URI of every embedded database begins with."""
 MINIMUM_FREE_BYTES: Final = 500 * 1024**2
 """A run that starts with less free disk would end in the middle."""
 

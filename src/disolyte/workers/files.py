@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from io import StringIO
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,21 +31,47 @@ def read_yaml(file: Path) -> dict[str, Any]:
     return content if isinstance(content, dict) else {}
 
 
-def write_yaml(file: Path, content: dict[str, Any]) -> None:
-    """Write plain data as YAML."""
+def write_text(file: Path, text: str, mode: int | None = None) -> None:
+    """Write a file whole or not at all.
+
+    Parameters
+    ----------
+    file
+        The file; a link is followed.
+    text
+        Its content.
+    mode
+        Its mode; if None, the one that it has, or the usual one of a new file.
+    """
+    file = file.resolve()
+    temporary = file.with_name(f".{file.name}.new")
+    temporary.unlink(missing_ok=True)
+    if mode is None and file.exists():
+        mode = stat.S_IMODE(file.stat().st_mode)
+    temporary.touch(mode=0o666 if mode is None else PRIVATE_MODE)
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    if mode is not None:
+        temporary.chmod(mode)
+    temporary.replace(file)
+
+
+def write_yaml(file: Path, content: dict[str, Any], mode: int | None = None) -> None:
+    """Write plain data as YAML, whole or not at all."""
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style = False
     writer.width = 10_000
     writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    with file.open("w", encoding="utf-8") as stream:
-        writer.dump(content, stream)
+    stream = StringIO()
+    writer.dump(content, stream)
+    write_text(file, stream.getvalue(), mode)
 
 
 def write_private(file: Path, content: dict[str, Any]) -> None:
     """Write plain data as YAML that the owner alone can read: a URI in it may hold a password."""
-    file.touch(mode=PRIVATE_MODE)
-    file.chmod(PRIVATE_MODE)
-    write_yaml(file, content)
+    write_yaml(file, content, PRIVATE_MODE)
 
 
 def check_private(file: Path) -> None:

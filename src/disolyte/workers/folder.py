@@ -1,8 +1,9 @@
 """The files of a run folder: which database, which campaign, which workers.
 
 ``my_launchpad.yaml``, ``jobflow.yaml``, ``fworker_<role>.yaml`` and ``qadapter_<role>.yaml`` are plain FireWorks and
-jobflow files: ``lpad -l``, ``rlaunch -w`` and ``qlaunch -q`` take them as they are, and edits are kept. They are read
-as data alone, and checked before anything is submitted.
+jobflow files: ``lpad -l``, ``rlaunch -w`` and ``qlaunch -q`` take them as they are, and edits are kept; of an embedded
+database, whose port changes, disolyte writes the port. They are read as data alone, and checked before anything is
+submitted.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from pydantic import Field, ValidationError
 
 from disolyte.errors import InputError, RunFolderError, WorkerError
 from disolyte.records import Record
-from disolyte.workers.database import Database
-from disolyte.workers.files import check_private, read_yaml, write_private, write_yaml
+from disolyte.workers.database import EMBEDDED_URI, Database
+from disolyte.workers.files import check_private, read_yaml, write_private, write_text, write_yaml
 from disolyte.workers.roles import Role
 
 NOT_A_RUN_FOLDER: Final = "run 'disolyte init', 'disolyte submit' or 'disolyte quickstart', or give --folder"
@@ -170,9 +171,7 @@ class RunFolder:
 
     def write_record(self, record: CampaignRecord) -> CampaignRecord:
         """Write ``campaign.json``, whole or not at all, and give the record back."""
-        temporary = self.record_file.with_suffix(".tmp")
-        temporary.write_text(record.model_dump_json(indent=2) + "\n", encoding="utf-8")
-        temporary.replace(self.record_file)
+        write_text(self.record_file, record.model_dump_json(indent=2) + "\n")
         return record
 
     def write_launchpad(self, database: Database) -> None:
@@ -184,6 +183,19 @@ class RunFolder:
         """Write ``jobflow.yaml`` for the owner alone, unless it holds this store already."""
         if self.job_store_spec() != spec:
             write_private(self.jobflow_file, {"JOB_STORE": spec})
+
+    def follow_embedded(self, database: Database) -> None:
+        """Point ``my_launchpad.yaml`` and ``jobflow.yaml`` at the port of the embedded database; keep all else.
+
+        URIs of other databases stay as they are.
+        """
+        for file in (self.jobflow_file, self.launchpad_file):
+            if not file.is_file():
+                continue
+            text = file.read_text(encoding="utf-8")
+            followed = EMBEDDED_URI.sub(rf"\g<before>{database.port}\g<after>", text)
+            if followed != text:
+                write_text(file, followed)
 
     def write_fworkers(self, campaign: str) -> None:
         """Write the FireWorks workers of a folder without any; they take jobs of this campaign alone."""
