@@ -43,7 +43,7 @@ def make_dataset(folder):
 
     from disolyte.blobs import Blob
     from disolyte.finetuning.reference.structures import HalideOrderings, training_structures
-    from disolyte.labelling.schema import DatasetDoc
+    from disolyte.labelling.schema import DatasetDoc, hash_dataset
     from disolyte.models import SHIPPED, ModelSource, load_model
 
     frames = training_structures(N_TRAIN + 2 * N_HELD, HalideOrderings(), np.random.default_rng(3), (0.05, 0.1))
@@ -62,7 +62,7 @@ def make_dataset(folder):
         **blobs, **{f"n_{split}": len(content) for split, content in parts.items()},
         families={split: [] for split in parts}, compositions={split: {} for split in parts},
         elements=["Li", "Cl", "Br", "Y", "In"], reference_energies_ev={}, label_method="steepened foundation",
-        is_surrogate=True, dataset_sha256=blobs["train"].sha256, quarantine=[],
+        is_surrogate=True, dataset_sha256=hash_dataset(blobs, "steepened foundation"), quarantine=[],
     )  # fmt: skip
     (folder / "dataset.json").write_text(document.model_dump_json())
 

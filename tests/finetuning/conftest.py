@@ -15,7 +15,7 @@ from disolyte.finetuning.frames import Frames
 from disolyte.finetuning.makers import FinetuneMaker
 from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
 from disolyte.finetuning.reference.structures import distort, random_ordering
-from disolyte.labelling.schema import DatasetDoc
+from disolyte.labelling.schema import DatasetDoc, hash_dataset
 from disolyte.models import SHIPPED, ModelDoc, ModelSource, load_model
 
 STEEPER = 1.1
@@ -48,8 +48,9 @@ def as_dataset(train, valid, test):
 
     splits = {"train": train, "valid": valid, "test": test}
     names = {split: [atoms.info["composition"] for atoms in frames] for split, frames in splits.items()}
+    blobs = {split: blob(frames) for split, frames in splits.items()}
     return DatasetDoc(
-        **{split: blob(frames) for split, frames in splits.items()},
+        **blobs,
         **{f"n_{split}": len(frames) for split, frames in splits.items()},
         families={split: sorted(set(found)) for split, found in names.items()},
         compositions={split: dict(Counter(found)) for split, found in names.items()},
@@ -57,7 +58,7 @@ def as_dataset(train, valid, test):
         reference_energies_ev=dict.fromkeys(SHIFTS_EV, 0.0),
         label_method="steepened foundation",
         is_surrogate=True,
-        dataset_sha256=blob(train).sha256,
+        dataset_sha256=hash_dataset(blobs, "steepened foundation"),
         quarantine=[],
         caveats=["labels from a steepened foundation"],
     )

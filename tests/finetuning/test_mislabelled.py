@@ -89,7 +89,7 @@ def test_makers_refuse_before_training(frames, make_dataset, clean_dir):
 
 def test_unreadable_and_empty_datasets_are_refused(frames, make_dataset, clean_dir):
     good = make_dataset(frames[:30], frames[30:35], frames[35:])
-    empty = good.model_copy(update={"train": Blob.from_bytes(b""), "n_train": 0})
+    empty = make_dataset([], frames[30:35], frames[35:])
     cut = good.train.to_bytes()[:-200]
     broken = {
         "are corrupt": good.train.model_copy(update={"sha256": "0" * 64}),
@@ -116,10 +116,6 @@ def test_recorded_inconsistency_is_refused(frames, make_dataset):
 def test_leaks_and_broken_numbers_are_refused(frames):
     with pytest.raises(DatasetError, match="1 of 5 test frames are training frames"):
         check_frames(Frames(frames[:30], frames[30:35], [*frames[35:39], frames[3]]), 10)
-    broken = [atoms.copy() for atoms in frames[:30]]
-    broken[4].arrays["REF_forces"][2, 1] = np.nan
-    with pytest.raises(DatasetError, match="NaN"):
-        check_frames(Frames(broken, frames[30:35], []), 10)
     shifted = [atoms.copy() for atoms in frames[:30]]
     shifted[4].arrays["REF_forces"] += 0.1
     with pytest.raises(DatasetError, match="add up to"):
@@ -147,3 +143,63 @@ def test_no_replay_is_refused_before_training(frames, make_dataset, clean_dir, b
     with pytest.raises(FinetuningError, match="naive fine-tuning"):
         maker.make.original(maker, make_dataset(frames[:30], frames[30:35], frames[35:]))
     assert not (clean_dir / "training" / "run.json").exists()
+
+
+def flatten(atoms):
+    atoms.cell[2] = atoms.cell[0] + atoms.cell[1]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda atoms: atoms.arrays["REF_forces"].__setitem__((2, 1), np.nan), "forces value that is NaN"),
+        (lambda atoms: atoms.info.update(REF_energy=np.inf), "energy value that is NaN or infinite"),
+        (lambda atoms: atoms.info.update(REF_energy="abc"), "energy of a frame .* is 'abc', no number"),
+        (lambda atoms: atoms.info.update(REF_stress=np.zeros(6)), "has 6 components"),
+        (lambda atoms: atoms.info.update(REF_stress=np.eye(3) + 0.1 * np.eye(3, k=1)), "not symmetric.*at most"),
+        (lambda atoms: atoms.positions.__setitem__((0, 0), np.nan), "positions value that is NaN"),
+        (lambda atoms: atoms.cell.__setitem__(0, np.nan), "cell value that is NaN"),
+        (lambda atoms: atoms.cell.__setitem__(slice(None), 0.0), "0 Å³ per atom"),
+        (flatten, "correct the cell"),
+        (lambda atoms: atoms.set_pbc(False), "not periodic"),
+        (lambda atoms: atoms.positions.__setitem__(1, atoms.positions[0]), "they collide"),
+    ],
+)
+def test_a_broken_frame_is_refused(frames, change, reason):
+    """Neighbours in a cell that is singular or not a number are looked for without end."""
+    broken = [atoms.copy() for atoms in frames[:30]]
+    change(broken[4])
+    with pytest.raises(DatasetError, match=reason):
+        check_frames(Frames(broken, frames[30:35], frames[35:]), 10)
+
+
+def test_documents_that_name_other_frames_are_refused(frames, make_dataset):
+    dataset = make_dataset(frames[:20], frames[20:40], [])
+    read_frames(dataset)
+    for change in ({"train": dataset.valid}, {"dataset_sha256": "0" * 64}, {"label_method": "VASP"}):
+        with pytest.raises(DatasetError, match="dataset_sha256 is .* hash to"):
+            read_frames(dataset.model_copy(update=change))
+
+
+@pytest.mark.parametrize("moved", ["not", "shifted", "lattice", "reordered"])
+def test_copies_of_frames_are_found(frames, moved):
+    copy = frames[3].copy()
+    if moved == "shifted":
+        copy.positions += (0.3, -0.2, 4.0)
+    elif moved == "lattice":
+        copy.positions[2] += copy.cell[1] - 2 * copy.cell[0]
+    elif moved == "reordered":
+        copy = copy[::-1]
+    for again, reason in (
+        (Frames([*frames[:30], copy], frames[30:35], []), "1 of 31 training frames are there more than once"),
+        (Frames(frames[:30], [frames[31], copy], []), "1 of 2 validation frames are training frames"),
+        (Frames([*frames[:3], *frames[10:]], frames[3:10], [copy]), "1 of 1 test frames are validation frames"),
+    ):
+        with pytest.raises(DatasetError, match=reason):
+            check_frames(again, 3)
+
+
+def test_frames_that_hardly_differ_are_no_copies(frames):
+    nearly = frames[3].copy()
+    nearly.positions[0, 0] += 0.002
+    check_frames(Frames(frames[:30], [*frames[30:35], nearly], []), 10)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ import numpy as np
 from ase import Atoms
 
 from disolyte.errors import DatasetError, StoreError
+from disolyte.finetuning.label_checks import check_labels
 from disolyte.finetuning.learning_curve.subsets import TrainingSubset, nested_order
+from disolyte.finetuning.repeats import find_repeats
 from disolyte.labelling.schema import DatasetDoc, Split
 
 SPLITS: Final[tuple[Split, ...]] = ("train", "valid", "test")
-NET_FORCE_EV_PER_ANG: Final = 0.5
-"""Largest sum of all forces of a cell: that of the gate which datasets pass."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +35,13 @@ def read_frames(dataset: DatasetDoc, subset: TrainingSubset | None = None) -> Fr
     ------
     DatasetError
         If a split cannot be read or does not hold as many frames as the document says, forces or stresses are not the
-        derivatives of the energies by the document's own record, or the subset is larger than the training frames.
+        derivatives of the energies by the document's own record, the frames are not those that ``dataset_sha256``
+        names, or the subset is larger than the training frames.
     """
     if dataset.consistency is not None and dataset.consistency.problems:
         raise DatasetError(f"the dataset is mislabelled: {'; '.join(dataset.consistency.problems)}; label it again")
     splits = {split: _read_split(dataset, split) for split in SPLITS}
+    dataset.check_hash()
     if subset is not None:
         if subset.n_train > len(splits["train"]):
             raise DatasetError(
@@ -96,38 +97,22 @@ def check_frames(frames: Frames, batch_size: int) -> None:
                 f"{', '.join(sorted(unseen))} is in the {split} frames and in none of the training frames; split again"
             )
     for atoms in (*frames.train, *frames.valid, *frames.test):
-        _check_labels(atoms)
-    seen = {_fingerprint(atoms) for atoms in frames.train}
-    for split, content in held:
-        if leaked := sum(_fingerprint(atoms) in seen for atoms in content):
-            raise DatasetError(
-                f"{leaked} of {len(content)} {split} frames are training frames, too: errors on them would say "
-                "nothing; split again"
-            )
-
-
-def _check_labels(atoms: Atoms) -> None:
-    formula = atoms.get_chemical_formula()
-    if not ("REF_energy" in atoms.info and "REF_forces" in atoms.arrays and "REF_stress" in atoms.info):
-        raise DatasetError(f"a frame of {formula} lacks REF_energy, REF_forces or REF_stress; label it again")
-    parts = (atoms.info["REF_energy"], atoms.arrays["REF_forces"], atoms.info["REF_stress"], atoms.positions)
-    if not all(np.isfinite(np.asarray(part, dtype=float)).all() for part in parts):
-        raise DatasetError(f"a frame of {formula} has an energy, force, stress or position that is NaN; label it again")
-    net = float(np.linalg.norm(np.sum(atoms.arrays["REF_forces"], axis=0)))
-    if net > NET_FORCE_EV_PER_ANG:
+        check_labels(atoms)
+    if repeated := find_repeats(frames.train):
         raise DatasetError(
-            f"the forces of a frame of {formula} add up to {net:.2g} eV/Å, more than {NET_FORCE_EV_PER_ANG:g}: they "
-            "are those of other frames, or not in eV/Å; label it again"
+            f"{len(repeated)} of {len(frames.train)} training frames are there more than once (the first of them is "
+            f"number {repeated[0]}, counted from 0); leave the copies out"
         )
-
-
-def _fingerprint(atoms: Atoms) -> bytes:
-    content = (
-        atoms.numbers.astype(np.int64),
-        np.round(atoms.positions, 5) + 0.0,
-        np.round(np.array(atoms.cell), 5) + 0.0,
-    )
-    return hashlib.sha256(b"".join(np.ascontiguousarray(part).tobytes() for part in content)).digest()
+    for split, content, name, others in (
+        ("validation", frames.valid, "training", frames.train),
+        ("test", frames.test, "training", frames.train),
+        ("test", frames.test, "validation", frames.valid),
+    ):
+        if leaked := find_repeats(content, others):
+            raise DatasetError(
+                f"{len(leaked)} of {len(content)} {split} frames are {name} frames, too, as they are or moved as a "
+                "whole: errors on them would say nothing; split again"
+            )
 
 
 def for_training(frames: Sequence[Atoms]) -> list[Atoms]:

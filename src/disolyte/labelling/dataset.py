@@ -21,7 +21,7 @@ from disolyte.errors import DatasetError
 from disolyte.labelling.consistency import measure_consistency
 from disolyte.labelling.labels import LabelledFrame, iter_labelled_frames, require_one_method
 from disolyte.labelling.quality import GateResult, QualityGate, apply_gate, fit_reference_energies
-from disolyte.labelling.schema import DatasetDoc, LabelDoc, Rejection, Split
+from disolyte.labelling.schema import DatasetDoc, LabelDoc, Rejection, Split, hash_dataset
 from disolyte.labelling.splits import Family, SplitFractions, split_families
 
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
@@ -132,7 +132,7 @@ def assemble_dataset(
         reference_energies_ev=fit_reference_energies(sorted(splits["train"], key=lambda frame: frame.sort_key)),
         label_method=label_method,
         is_surrogate=is_surrogate,
-        dataset_sha256=_hash_dataset(blobs, label_method),
+        dataset_sha256=hash_dataset(blobs, label_method),
         quarantine=quarantine,
         **record,
     )
@@ -234,8 +234,3 @@ def _quarantine(labels: Sequence[LabelDoc], result: GateResult) -> list[Rejectio
 def _elements(frames: Sequence[LabelledFrame]) -> list[str]:
     symbols = {chemical_symbols[number] for frame in frames for number in np.unique(frame.numbers)}
     return sorted(symbols, key=lambda symbol: atomic_numbers[symbol])
-
-
-def _hash_dataset(blobs: dict[Split, Blob], label_method: str) -> str:
-    text = "\n".join([label_method, *(f"{split} {blobs[split].sha256}" for split in SPLITS)])
-    return hashlib.sha256(text.encode()).hexdigest()

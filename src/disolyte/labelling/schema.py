@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, Self
@@ -166,6 +168,13 @@ class LabelConsistency(Record):
         return found
 
 
+def hash_dataset(blobs: Mapping[Split, Blob], label_method: str) -> str:
+    """SHA-256 of the files of all splits and the label method."""
+    splits: tuple[Split, ...] = ("train", "valid", "test")
+    text = "\n".join([label_method, *(f"{split} {blobs[split].sha256}" for split in splits)])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class DatasetDoc(StageDoc):
     """Labelled frames that passed the quality gate, split for training.
 
@@ -194,6 +203,26 @@ class DatasetDoc(StageDoc):
     consistency: LabelConsistency | None = Field(
         default=None, description="How well forces and stresses fit the energies; None if that was not checked."
     )
+
+    @property
+    def content_hash(self) -> str:
+        """What ``dataset_sha256`` must be: the hash of the three files, in the order of the splits, and the method."""
+        return hash_dataset({"train": self.train, "valid": self.valid, "test": self.test}, self.label_method)
+
+    def check_hash(self) -> None:
+        """Refuse a document whose ``dataset_sha256`` is not that of its frames.
+
+        Raises
+        ------
+        DatasetError
+            With both hashes.
+        """
+        if self.dataset_sha256 != self.content_hash:
+            raise DatasetError(
+                f"dataset_sha256 is {self.dataset_sha256[:12]}…, the frames and their label method hash to "
+                f"{self.content_hash[:12]}…: the document was changed after it was made, and models trained on it "
+                "would name other data; build the dataset again (DatasetMaker, disolyte dataset import)"
+            )
 
     @property
     def n_frames(self) -> int:

@@ -117,6 +117,7 @@ def judge_committee(committee: Committee, documents: Sequence[ModelDoc], dataset
     InputError
         If there are no validation or test frames, or the members do not differ on them.
     """
+    dataset.check_hash()
     result = vars(assess_committee(committee.models, dataset.to_atoms("valid"), dataset.to_atoms("test")))
     members = [
         CommitteeMember(

@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 
 from disolyte.errors import InputError
 from disolyte.finetuning.frames import Frames
+from disolyte.finetuning.repeats import find_repeats
 from disolyte.finetuning.replay import distorted_copy, draw_evenly, label_frames
 from disolyte.models.loaded import LoadedModel
 from disolyte.records import Record
@@ -98,7 +99,7 @@ def teach(
     teacher
         The teacher.
     sources
-        Frames, split; their labels, if they have any, are not looked at.
+        Frames, split; their labels, if they have any, are not looked at. Of copies the first is taken.
     settings
         Number and size of the distortions.
     seed
@@ -119,7 +120,9 @@ def teach(
     share = settings.n_distorted / len(sources.train)
     splits: dict[str, list[Atoms]] = {}
     n_left_out = 0
-    for name, frames in vars(sources).items():
+    for name, content in vars(sources).items():
+        repeated = set(find_repeats(content))  # a dataset and the sample that it was labelled from share frames
+        frames = [atoms for index, atoms in enumerate(content) if index not in repeated]
         labelled = [_bare(atoms) for atoms in frames] + _distort(frames, round(share * len(frames)), settings, rng)
         label_frames(teacher, labelled, batch_size=batch_size)
         kept = [
