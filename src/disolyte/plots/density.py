@@ -22,6 +22,7 @@ from disolyte.plots.style import (
     INK,
     PAGE_IN,
     SEQUENTIAL,
+    literal,
     new_figure,
     note_caveats,
     pretty_formula,
@@ -189,7 +190,10 @@ def label_colour(one: TemperatureMechanism, label: str) -> str:
 def _site_handles(one: TemperatureMechanism) -> list[Line2D]:
     counts = {name: sum(site.label == name for site in one.sites) for name in site_labels(one)}
     style: dict[str, Any] = {"linestyle": "none", "marker": "o", "markeredgecolor": INK, "markeredgewidth": 0.5}
-    return [Line2D([], [], color=label_colour(one, name), label=f"{n} × {name}", **style) for name, n in counts.items()]
+    return [
+        Line2D([], [], color=label_colour(one, name), label=f"{n} × {literal(name)}", **style)
+        for name, n in counts.items()
+    ]
 
 
 def _edges() -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from disolyte.diffusion.schema import MechanismDoc, TemperatureMechanism
 from disolyte.diffusion.sites import INTERSTITIAL
 from disolyte.plots.density import at_temperature, label_colour, site_labels
-from disolyte.plots.style import COLOURS, FAINT, INK, PAGE_IN, new_figure, note_caveats, pretty_formula, styled
+from disolyte.plots.style import COLOURS, FAINT, INK, PAGE_IN, literal, new_figure, note_caveats, pretty_formula, styled
 
 
 @styled
@@ -85,7 +85,7 @@ def _draw_network(axes: Axes, one: TemperatureMechanism) -> None:
     for name, (x, y) in places.items():
         stay = stays[name]
         axes.plot(x, y, "o", markersize=34, color=label_colour(one, name), markeredgecolor="white", zorder=3)
-        title = name if name != INTERSTITIAL else "inter-\nstitial"
+        title = literal(name) if name != INTERSTITIAL else "inter-\nstitial"
         axes.annotate(title, (x, y), ha="center", va="center", fontsize=7.5, color="white", zorder=4)
         time = "no jump" if stay.time_ps is None else f"stay {stay.time_ps:.2g} ps"
         text = f"{stay.ions_per_site:.2f} per site\n{time}\nto its own kind {own.get(name, 0.0):.2g}"
@@ -133,7 +133,7 @@ def _draw_passages(axes: Axes, one: TemperatureMechanism) -> None:
             way.share, row, xerr=[[max(way.share - low, 0)], [max(high - way.share, 0)]], color=INK, capsize=2
         )
         axes.text(1.02, row, f"{way.n_passages}", va="center", fontsize=7.5, transform=axes.get_yaxis_transform())
-    axes.set_yticks(range(len(ways)), [f"{way.path}\n{way.name}" for way in ways])
+    axes.set_yticks(range(len(ways)), [literal(f"{way.path}\n{way.name}") for way in ways])
     axes.set_ylim(max(len(ways), 3) - 0.5, -0.5)  # from above; a single bar stays a bar
     axes.set_xlim(0, 1)
     axes.set_xlabel("Share of the ways, 95 % interval")

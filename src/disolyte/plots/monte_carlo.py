@@ -72,6 +72,6 @@ def plot_monte_carlo(doc: MonteCarloDoc) -> Figure:
         f"{pretty_formula(doc.point.formula)}, {size} supercell, {doc.temperature_k:g} K, {doc.energy} energies; "
         f"R-hat {doc.r_hat:.2f}, {verdict}"
     )
-    set_title(figure, title)
+    set_title(figure, title, has_mathematics=True)
     note_caveats(figure, doc.caveats)
     return figure

@@ -94,8 +94,20 @@ def plain_log_ticks(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def set_title(figure: Figure, text: str) -> None:
+def literal(text: str) -> str:
+    r"""Text from a document, whose dollars are no mathematics.
+
+    Examples
+    --------
+    >>> literal("model$1")
+    'model\\$1'
+    """
+    return text.replace("$", r"\$")
+
+
+def set_title(figure: Figure, text: str, *, has_mathematics: bool = False) -> None:
     """Title above all panels, on as many lines as it needs."""
+    text = text if has_mathematics else literal(text)
     figure.suptitle("\n".join(textwrap.wrap(text, width=int(figure.get_figwidth() * 12))), fontsize=9.5)
 
 
@@ -103,7 +115,7 @@ def note_caveats(figure: Figure, caveats: Sequence[str]) -> None:
     """Say below the figure what a reader must know before using its numbers."""
     if caveats:
         width = int(figure.get_figwidth() * 20)
-        lines = textwrap.wrap("Note: " + "; ".join(caveats) + ".", width=width)
+        lines = textwrap.wrap(literal("Note: " + "; ".join(caveats) + "."), width=width)
         # A super-label, because the constrained layout keeps room for it.
         figure.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=6.5, color="#8a3b00", style="italic")
 
@@ -116,4 +128,4 @@ def pretty_formula(formula: str) -> str:
     >>> pretty_formula("Li3In0.5Y0.5Br6")
     'Li$_{3}$In$_{0.5}$Y$_{0.5}$Br$_{6}$'
     """
-    return re.sub(r"(\d+(?:\.\d+)?)", r"$_{\1}$", formula)
+    return re.sub(r"(\d+(?:\.\d+)?)", r"$_{\1}$", literal(formula))

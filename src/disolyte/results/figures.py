@@ -6,9 +6,10 @@ import base64
 import io
 import re
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, Final
 
 from matplotlib.axes import Axes
@@ -74,7 +75,7 @@ class ReportFigure:
         """Whether it takes the whole width of the page."""
         return self.figure.get_figwidth() > WIDE_IN
 
-    @property
+    @cached_property
     def png(self) -> bytes:
         """The figure as PNG."""
         return _png(self.figure)
@@ -85,11 +86,29 @@ class ReportFigure:
         narrow = None if self.is_wide or not self.figure.legends else self.narrow_data_uri
         return _data_uri(self.png) if narrow is None else narrow
 
-    @property
+    @cached_property
     def narrow_data_uri(self) -> str | None:
         """The figure for a phone; None if it is narrow as it is."""
         narrow = narrow_png(self.figure)
         return None if narrow is None else _data_uri(narrow)
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """A figure that is still to be drawn.
+
+    Attributes
+    ----------
+    name, title, caption
+        Those of the :class:`ReportFigure`.
+    draw
+        Draws it; None if there is nothing to show.
+    """
+
+    name: str
+    title: str
+    caption: str
+    draw: Callable[[], Figure | None]
 
 
 def narrow_png(figure: Figure) -> bytes | None:
@@ -145,73 +164,98 @@ def _repeat_legend(figure: Figure, legend: Legend, place: Any) -> None:
 
 
 def draw_figures(results: Results) -> Iterator[ReportFigure]:
-    """Draw what the documents allow, in the order of a report."""
-    yield from _draw_findings(results)
-    yield from _draw_models(results)
-    yield from _draw_motion(results)
+    """Draw what the documents allow, in the order of a report.
+
+    A figure that cannot be drawn costs neither the others nor the report: its caption says why it is missing.
+    """
+    for sketches in (_sketch_findings, _sketch_models, _sketch_motion):
+        for sketch in sketches(results):
+            drawn = _draw(sketch)
+            if drawn is not None:
+                yield drawn
 
 
-def _draw_findings(results: Results) -> Iterator[ReportFigure]:
+def _draw(sketch: Sketch) -> ReportFigure | None:
+    try:
+        figure = sketch.draw()
+        if figure is None:
+            return None
+        drawn = ReportFigure(sketch.name, sketch.title, sketch.caption, figure)
+        # Matplotlib meets most of what it cannot draw, with errors of all kinds, only now.
+        drawn.data_uri, drawn.narrow_data_uri  # noqa: B018
+    except Exception as error:
+        reason = (str(error).strip().splitlines() or ["no reason given"])[0]
+        caption = f"Not drawn ({type(error).__name__}: {reason}). It was to show: {sketch.caption}"
+        return ReportFigure(sketch.name, sketch.title, caption, _blank())
+    return drawn
+
+
+def _blank() -> Figure:
+    figure = Figure(figsize=(NARROW_IN, 0.5))
+    figure.text(0.5, 0.5, "not drawn", ha="center", va="center")
+    return figure
+
+
+def _sketch_findings(results: Results) -> Iterator[Sketch]:
     """Stability, conductivities, Arrhenius lines."""
     diagrams = results.documents(PhaseDiagramDoc)[-1:]
     transports = results.transport()
     for diagram in diagrams:
         caption = "Energy above the hull of each composition with the fine-tuned model."
-        yield ReportFigure("stability", "Stability", caption, plot_hull(diagram))
-        yield from _conductivity_map(diagram, transports)
+        yield Sketch("stability", "Stability", caption, partial(plot_hull, diagram))
+        caption = "Conductivity of the compositions simulated; white ones have none, or only an upper limit (<)."
+        yield Sketch("conductivity", "Conductivity", caption, partial(_conductivity_map, diagram, transports))
     if transports:
         caption = "Conductivity of each composition; filled points converged, open ones did not."
-        yield ReportFigure("arrhenius", "Arrhenius lines", caption, plot_arrhenius(transports))
+        yield Sketch("arrhenius", "Arrhenius lines", caption, partial(plot_arrhenius, transports))
 
 
-def _draw_models(results: Results) -> Iterator[ReportFigure]:
+def _sketch_models(results: Results) -> Iterator[Sketch]:
     """Learning curve, committee, parity, training."""
     for curve in results.documents(LearningCurveDoc)[-1:]:
         caption = "Errors on frames never trained on against the number of training frames."
-        yield ReportFigure("learning-curve", "Learning curve", caption, plot_learning_curve(curve))
+        yield Sketch("learning-curve", "Learning curve", caption, partial(plot_learning_curve, curve))
     for committee in results.documents(CommitteeDoc, load=True)[-1:]:
         caption = "Expected errors of a committee of models against true ones, on frames never trained on."
-        yield ReportFigure("committee", "Committee", caption, plot_committee(committee))
+        yield Sketch("committee", "Committee", caption, partial(plot_committee, committee))
     for model in results.documents(ModelDoc, load=True)[-1:]:
         if model.parity is not None:
             caption = "Fine-tuned model against labels of frames never trained on."
-            yield ReportFigure("parity", "Parity", caption, plot_parity(model))
+            yield Sketch("parity", "Parity", caption, partial(plot_parity, model))
         if model.training is not None:
             caption = "Validation errors of both heads during fine-tuning."
-            yield ReportFigure("training", "Training", caption, plot_training(model))
+            yield Sketch("training", "Training", caption, partial(plot_training, model))
 
 
-def _draw_motion(results: Results) -> Iterator[ReportFigure]:
+def _sketch_motion(results: Results) -> Iterator[Sketch]:
     """Displacements of each composition, and where its mobile ions are."""
     for transport in results.transport(load=True):
         caption = f"Mean squared displacements in {transport.formula}."
-        yield ReportFigure(f"msd-{transport.formula}", "Displacements", caption, plot_msd(transport))
+        yield Sketch(f"msd-{transport.formula}", "Displacements", caption, partial(plot_msd, transport))
     mechanisms = {doc.formula: doc for doc in results.documents(MechanismDoc, load=True)}
     for formula, mechanism in mechanisms.items():
         for coldest in mechanism.temperatures[:1]:
             caption = f"Where {mechanism.mobile.element} is in {formula} at the lowest temperature simulated."
-            figure = plot_density(mechanism, coldest.temperature_k)
-            yield ReportFigure(f"density-{formula}", "Density", caption, figure)
+            draw = partial(plot_density, mechanism, coldest.temperature_k)
+            yield Sketch(f"density-{formula}", "Density", caption, draw)
 
 
-def _conductivity_map(diagram: PhaseDiagramDoc, transports: list[TransportDoc]) -> Iterator[ReportFigure]:
-    """Map of the conductivities at the temperature that compositions are compared at."""
+def _conductivity_map(diagram: PhaseDiagramDoc, transports: list[TransportDoc]) -> Figure | None:
+    """Map of the conductivities at the temperature that compositions are compared at; None without any on it."""
     rows = {doc.formula: doc.reference_conductivity for doc in transports if doc.reference_conductivity is not None}
     values = {formula: row.conductivity_s_per_cm for formula, row in rows.items() if row.conductivity_s_per_cm > 0}
     if len(diagram.hull.end_members) != 3 or not values:
-        return
+        return None
     temperature_k = next(iter(rows.values())).temperature_k
     limits = {formula for formula, row in rows.items() if row.verdict is Verdict.UPPER_LIMIT}
     label = f"Conductivity at {temperature_k:g} K (S/cm)"
     try:
-        figure = plot_ternary_map(
+        return plot_ternary_map(
             diagram, values, value_label=label, log_scale=len(set(values.values())) > 1, upper_limits=limits
         )
     except InputError:
         # None of the compositions that were simulated is on the hull's plane.
-        return
-    caption = "Conductivity of the compositions simulated; white ones have none, or only an upper limit (<)."
-    yield ReportFigure("conductivity", "Conductivity", caption, figure)
+        return None
 
 
 def _png(figure: Figure) -> bytes:

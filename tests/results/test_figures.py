@@ -1,0 +1,44 @@
+"""Figures of a report: what cannot be drawn costs nothing else."""
+
+import pytest
+
+from disolyte.plots.style import new_figure, note_caveats, pretty_formula, set_title
+from disolyte.results import figures
+from disolyte.results.figures import Sketch, draw_figures
+
+HOSTILE = r"costs $1 to \frac{2$"
+
+
+def write_with_matplotlib(text):
+    figure = new_figure()
+    figure.text(0, 0, text)
+    return figure
+
+
+def test_figure_that_cannot_be_drawn_is_listed_with_the_reason(monkeypatch):
+    def sketches(_results):
+        yield Sketch("bad", "Bad", "All.", lambda: write_with_matplotlib(HOSTILE))
+        yield Sketch("none", "None", "Nothing.", lambda: None)
+        yield Sketch("good", "Good", "Some.", new_figure)
+
+    monkeypatch.setattr(figures, "_sketch_findings", sketches)
+    for others in ("_sketch_models", "_sketch_motion"):
+        monkeypatch.setattr(figures, others, lambda _results: iter(()))
+    bad, good = draw_figures(None)
+    assert bad.caption.startswith("Not drawn (ValueError: ")
+    assert good.caption == "Some."
+    assert bad.png.startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda figure: note_caveats(figure, [HOSTILE]),
+        lambda figure: set_title(figure, HOSTILE),
+        lambda figure: figure.suptitle(pretty_formula(HOSTILE + "Li3")),
+    ],
+)
+def test_dollars_from_documents_are_no_mathematics(write):
+    figure = new_figure()
+    write(figure)
+    assert figure._repr_png_().startswith(b"\x89PNG")
