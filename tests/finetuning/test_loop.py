@@ -144,6 +144,16 @@ def test_patience_goes_on_where_a_killed_run_left_it(tmp_path):
     assert (loop.best_epoch, loop.best_loss, loop.bad_epochs, loop.n_resumed) == (2, 3.0, 4, 1)
 
 
+def test_run_killed_after_its_last_state_tells_of_all_epochs(tmp_path):
+    losses = [1 / (n + 1) for n in range(20)]
+    resumable(tmp_path).run(losses, patience=5, max_num_epochs=4)
+    (tmp_path / PROGRESS_FILE).unlink()
+    resumable(tmp_path).run(losses, patience=5, max_num_epochs=4)
+    progress = json.loads((tmp_path / PROGRESS_FILE).read_text())
+    assert [record["epoch"] for record in progress["epochs"]] == [-1, 0, 1, 2, 3]
+    assert (progress["n_resumed"], progress["eta_s"]) == (1, 0)
+
+
 def test_damaged_state_is_passed_over_for_the_one_before(tmp_path):
     losses = [1 / (n + 1) for n in range(20)]
     resumable(tmp_path).run(losses, patience=5, max_num_epochs=4)

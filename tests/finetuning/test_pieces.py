@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from disolyte.errors import DatasetError, FinetuningError, ModelCoverageError
+from disolyte.errors import DatasetError, FinetuningError, InputError, ModelCoverageError
 from disolyte.finetuning.finetune import mace_arguments
 from disolyte.finetuning.frames import Frames, check_frames
+from disolyte.finetuning.inputs import RECORD_FILE, make_once
+from disolyte.finetuning.makers import FinetuneMaker, ScratchTrainMaker
 from disolyte.finetuning.metrics import compare, head_errors, quantity_errors
 from disolyte.finetuning.options import FinetuneOptions, ReplayOptions
 from disolyte.finetuning.reference_energies import estimate_e0s, given_e0s, least_squares_per_atom, model_e0s_ev
@@ -140,3 +142,39 @@ def test_foundation_without_an_element_is_refused(foundation, frames):
     foreign.numbers[0] = 11
     with pytest.raises(ModelCoverageError, match="Na"):
         foundation.check_elements([foreign])
+
+
+def test_damaged_record_of_inputs_is_named(tmp_path):
+    (tmp_path / RECORD_FILE).touch()
+    with pytest.raises(FinetuningError, match=f"{RECORD_FILE} cannot be read"):
+        make_once(tmp_path, "key", dict)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"patience": 3, "scheduler_patience": 30}, "scheduler_patience=30 must be less than patience=3"),
+        ({"energy_weight": 0, "forces_weight": 0, "stress_weight": 0}, "nothing would be learnt"),
+        ({"forces_weight": np.inf}, "finite"),
+        ({"lr": np.inf}, "lr"),
+        ({"lr": 1e5}, "less than or equal to 1"),
+        ({"isolated_atom_energies_ev": {"Li": np.nan}}, "finite"),
+    ],
+)
+def test_settings_that_cannot_be_meant_are_refused(settings, reason):
+    with pytest.raises(ValueError, match=reason):
+        FinetuneOptions(**settings)
+
+
+def test_wild_replay_frames_are_refused():
+    """Counting the neighbours of atoms that are infinitely far away takes for ever."""
+    for settings in ({"rattle_ang": np.inf}, {"rattle_ang": 50.0}, {"rattle_ang": np.nan}, {"strain": np.nan}):
+        with pytest.raises(ValueError, match=next(iter(settings))):
+            ReplayOptions(**settings)
+
+
+@pytest.mark.parametrize("maker", [FinetuneMaker, ScratchTrainMaker])
+@pytest.mark.parametrize("seed", [-1, 1.5, 2**40])
+def test_seeds_are_checked_before_any_job(maker, seed):
+    with pytest.raises(InputError, match="whole number from 0"):
+        maker(seed=seed)

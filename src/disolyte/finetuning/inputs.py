@@ -106,7 +106,7 @@ def make_once(directory: Path, key: str, write_all: Callable[[], dict[str, Any]]
     Raises
     ------
     FinetuningError
-        If ``directory`` belongs to a run with another key.
+        If ``directory`` belongs to a run with another key, or its record is damaged.
     """
     record_file = directory / RECORD_FILE
     if not record_file.is_file():
@@ -114,7 +114,12 @@ def make_once(directory: Path, key: str, write_all: Callable[[], dict[str, Any]]
         part = record_file.with_suffix(".part")
         part.write_text(json.dumps({"key": key, **write_all()}, indent=1), encoding="utf-8")
         part.replace(record_file)
-    record = json.loads(record_file.read_text(encoding="utf-8"))
+    try:
+        record = json.loads(record_file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise FinetuningError(
+            f"{record_file} cannot be read ({error}); use an empty folder, or delete {directory} to start afresh"
+        ) from error
     if record["key"] != key:
         raise FinetuningError(
             f"{directory} holds a training run with other settings or data; use an empty folder, or delete it"

@@ -74,6 +74,8 @@ class TrainingLoop:
             self._save(given, epoch)
             rate = (time.monotonic() - started) / (epoch - first)
             self._write_progress(given, rate)
+        if epoch == first:  # ended already, perhaps before it could write how
+            self._write_progress(given, 0.0)
         logging.info("Training ended after %d epochs; best epoch %d", epoch, self.best_epoch)
         self._hand_over_best(given)
 
