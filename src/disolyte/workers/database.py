@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from disolyte.errors import MissingExtraError, RunFolderError, StoreError
 from disolyte.workers.processes import ProcessRegistry
@@ -51,29 +50,27 @@ class Database:
         Raises
         ------
         StoreError
-            If it is no MongoDB URI.
+            If it is no MongoDB URI, or one that can be read in two ways.
         """
-        parts = urlsplit(uri)
-        if parts.scheme not in {"mongodb", "mongodb+srv"} or not parts.netloc:
-            raise StoreError("the database's URI must begin with mongodb:// or mongodb+srv:// and name a host")
-        name = parts.path.strip("/")
+        name = _parts(uri)["name"]
         return cls(uri, name) if name else cls(uri)
 
     @property
     def has_password(self) -> bool:
         """Whether the URI holds a password."""
-        return urlsplit(self.uri).password is not None
+        return _parts(self.uri)["password"] is not None
 
     @property
     def port(self) -> int | None:
-        """Port that the URI names."""
-        return urlsplit(self.uri).port
+        """Port that the URI names; None without one, and of several hosts."""
+        port = re.search(r":(\d+)$", _parts(self.uri)["hosts"])
+        return int(port[1]) if port and "," not in _parts(self.uri)["hosts"] else None
 
     @property
     def display(self) -> str:
-        """The URI without user and password."""
-        parts = urlsplit(self.uri)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/{self.name}"
+        """The URI without user, password and options."""
+        parts = _parts(self.uri)
+        return f"{parts['scheme']}://{parts['hosts']}/{self.name}"
 
     def check(self, timeout_s: float = 5.0) -> None:
         """Connect, authenticate and write one document.
@@ -137,6 +134,28 @@ class Database:
     def launchpad_spec(self) -> dict[str, Any]:
         """The content of a ``my_launchpad.yaml``."""
         return {"host": self.uri, "uri_mode": True, "name": self.name, "strm_lvl": "WARNING"}
+
+
+_TEXT = r"(?:[^:@/?#\[\]%\s]|%[0-9A-Fa-f]{2})"
+_HOST = rf"(?:{_TEXT}+|\[[0-9A-Fa-f:.]+\])(?::\d{{1,5}})?"
+_URI: Final = re.compile(
+    rf"(?P<scheme>mongodb(?:\+srv)?)://(?:(?P<user>{_TEXT}+)(?::(?P<password>{_TEXT}*))?@)?"
+    rf"(?P<hosts>{_HOST}(?:,{_HOST})*)(?:/(?P<name>[^@/?#\s]*))?(?:\?[^@#\s]*)?"
+)
+"""A MongoDB URI whose special characters are escaped; other readers guess where the password of another one ends."""
+
+
+def _parts(uri: str) -> dict[str, Any]:
+    """Scheme, user, password, hosts and name of a URI."""
+    found = _URI.fullmatch(uri)
+    if found is not None:
+        return found.groupdict()
+    if not re.match(r"mongodb(\+srv)?://[^/?#\s]", uri):
+        raise StoreError("the database's URI must begin with mongodb:// or mongodb+srv:// and name a host")
+    raise StoreError(
+        "the database's URI cannot be read: escape special characters of user and password, '/' as %2F, '#' as %23, "
+        "'?' as %3F, '@' as %40, ':' as %3A, '[' as %5B, '%' as %25"
+    )
 
 
 def embedded_database(port: int) -> Database:

@@ -261,7 +261,7 @@ def read_job_store_spec(file: Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        If the file is missing, has no ``JOB_STORE``, or names a store in memory.
+        If the file is missing, has no ``JOB_STORE``, names a store in memory, or holds a password that others can read.
     """
     if not file.is_file():
         raise InputError(f"there is no jobflow configuration at {file}")
@@ -272,4 +272,15 @@ def read_job_store_spec(file: Path) -> dict[str, Any]:
         raise InputError(f"the JOB_STORE of {file} needs an additional store named 'data', e.g. a GridFSStore")
     if spec["docs_store"].get("type") == "MemoryStore":
         raise InputError(f"the JOB_STORE of {file} is in memory; worker processes cannot share it")
+    if _holds_password(spec):
+        check_private(file)
     return spec
+
+
+def _holds_password(content: object) -> bool:
+    """Whether a store's description has a password in it, as such or in a URI."""
+    if isinstance(content, dict):
+        return bool(content.get("password")) or any(_holds_password(value) for value in content.values())
+    if isinstance(content, list):
+        return any(_holds_password(value) for value in content)
+    return isinstance(content, str) and content.startswith("mongodb") and "@" in content
