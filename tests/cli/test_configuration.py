@@ -1,5 +1,7 @@
 """The files of a run folder stay those of this folder: other configurations, edits, and writes that were cut off."""
 
+import re
+
 import pytest
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
@@ -124,3 +126,25 @@ class TestWriting:
         assert file.read_text() == "new"
         assert file.stat().st_mode & 0o777 == 0o640
         assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_text("")])
+def test_missing_and_empty_workers_come_back_as_the_message_says(folder, damage):
+    damage(folder / "fworker_gpu.yaml")
+    message = run("submit", "liybc", "--preset", "quickstart", "-f", folder, code=1)
+    assert re.search("move (all|the other) fworker files away: (they|all) are then written anew", message)
+    for file in folder.glob("fworker_*.yaml"):
+        file.unlink()
+    run("status", "-f", folder)
+    assert load(folder / "fworker_gpu.yaml")["category"] == "gpu"
+
+
+def test_unescaped_password_is_not_typed_and_not_shown(tmp_path):
+    for character in "#?[/":
+        uri = f"mongodb://me:SEC{character}RET@127.0.0.1:1/lab"
+        for given in ({"env": {"DISOLYTE_MONGODB_URI": uri}}, {}):
+            flags = [] if given else ["--mongodb-uri", uri]
+            message = run("init", tmp_path / "run", "--no-input", *flags, code=1, **given)
+            assert "escape special characters" in message
+            assert "SEC" not in message
+            assert "RET" not in message

@@ -250,7 +250,8 @@ def read_fworker(file: Path) -> dict[str, Any]:
     category = content.get("category")
     if not (isinstance(content.get("name"), str) and isinstance(category, (str, list)) and isinstance(query, dict)):
         raise WorkerError(
-            f"{file} is no FireWorks worker: it needs 'name' and 'category', and 'query' must be JSON; correct it"
+            f"{file} is no FireWorks worker: it needs 'name' and 'category', and 'query' must be JSON; correct it, or "
+            "move all fworker files away: they are then written anew"
         )
     return content
 
