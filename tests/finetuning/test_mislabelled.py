@@ -9,6 +9,7 @@ from disolyte.finetuning.frames import Frames, check_frames, read_frames
 from disolyte.finetuning.learning_curve.subsets import TrainingSubset
 from disolyte.finetuning.makers import FinetuneMaker, ScratchTrainMaker
 from disolyte.finetuning.mislabelling import check_against_foundation
+from disolyte.finetuning.odd_frames import LabelledPair, check_single_frames
 from disolyte.finetuning.options import ReplayOptions
 from disolyte.labelling.schema import LabelConsistency
 from disolyte.models import SHIPPED, ModelSource
@@ -53,15 +54,71 @@ def test_right_labels_pass(foundation, frames):
         (scale("REF_stress", -1602.18), r"stress labels.*sign is wrong \(VASP"),
         (scale("REF_stress", 160.2), r"stress labels.*unit is wrong"),
         (scale("REF_forces", -1.0), r"force labels.*sign is wrong"),
+        (scale("REF_forces", 3.0), r"force labels.*unit is wrong"),
+        (scale("REF_stress", 3.0), r"stress labels.*unit is wrong"),
         (scale("REF_forces", 51.4), r"force labels.*unit is wrong"),
         (shuffle_atoms, r"force labels.*forces of other frames or atoms"),
         (lambda atoms: atoms.info.update(REF_energy=atoms.info["REF_energy"] / len(atoms)), r"energy labels.*unit"),
-        (lambda atoms: atoms.arrays.update(REF_forces=np.zeros((len(atoms), 3))), r"all force labels are equal"),
+        (
+            lambda atoms: atoms.arrays.update(REF_forces=np.zeros((len(atoms), 3))),
+            r"all force labels .*equal",
+        ),
     ],
 )
 def test_mislabelled_frames_are_refused(foundation, frames, change, reason):
     with pytest.raises(DatasetError, match=reason):
         check_against_foundation(foundation, changed(frames, change))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (scale("REF_stress", 1602.18), "stresses that do not fit.*(validation|test) frame"),
+        (scale("REF_stress", -1.0), r"stress labels of the (validation|test) frames.*sign is wrong"),
+        (scale("REF_stress", 3.0), r"stress labels of the (validation|test) frames.*unit is wrong"),
+        (scale("REF_forces", 3.0), r"force labels of the (validation|test) frames.*unit is wrong"),
+        (scale("REF_forces", -1.0), "forces that do not fit.*(validation|test) frame"),
+        (shuffle_atoms, "forces that do not fit.*(validation|test) frame"),
+    ],
+)
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_labels_that_are_not_trained_on_are_looked_at_too(foundation, frames, change, reason, split):
+    splits = {"train": frames[:28], "valid": frames[28:34], "test": frames[34:]}
+    splits[split] = changed(splits[split], change)
+    with pytest.raises(DatasetError, match=reason):
+        check_against_foundation(foundation, **splits)
+
+
+@pytest.mark.parametrize("every", [2, 3, 40])
+def test_shuffled_forces_of_some_frames_are_found(foundation, frames, every):
+    copies = [atoms.copy() for atoms in frames]
+    for atoms in copies[::every]:
+        shuffle_atoms(atoms)
+    with pytest.raises(DatasetError, match=rf"^{len(copies[::every])} of 40 frames have forces .*training frame"):
+        check_against_foundation(foundation, copies)
+
+
+def test_an_energy_of_another_zero_is_found(foundation, frames):
+    copies = [atoms.copy() for atoms in frames]
+    copies[7].info["REF_energy"] += 1e4
+    with pytest.raises(DatasetError, match="1 of 40 frames have energies .*training frame 7: "):
+        check_against_foundation(foundation, copies)
+
+
+def test_small_forces_that_no_model_gets_right_are_no_odd_ones():
+    """Frames of which every fifth is near a minimum, and a foundation that is off by 0.15 eV/Å everywhere."""
+    rng = np.random.default_rng(0)
+    predicted = [rng.normal(0.0, 0.1 if number % 5 == 0 else 1.0, (20, 3)) for number in range(40)]
+    energies, stresses = rng.normal(0.0, 0.02, 40), rng.normal(0.0, 0.01, (40, 6))
+    pair = LabelledPair(
+        energies=energies + rng.normal(0.0, 0.005, 40), predicted_energies=energies,
+        forces=[forces + rng.normal(0.0, 0.15, (20, 3)) for forces in predicted], predicted_forces=predicted,
+        stresses=stresses + rng.normal(0.0, 0.002, (40, 6)), predicted_stresses=stresses, shares=np.ones((40, 1)),
+    )  # fmt: skip
+    check_single_frames({"training": pair})
+    pair.forces[7][:] = rng.permutation(pair.forces[7])
+    with pytest.raises(DatasetError, match="1 of 40 .* training frame 7"):
+        check_single_frames({"training": pair})
 
 
 @pytest.mark.parametrize("key", ["REF_energy", "REF_stress"])
@@ -75,7 +132,7 @@ def test_labels_of_other_frames_are_refused(foundation, frames, key):
         else:
             atoms.info[key] = other.info[key]
     kind = key.removeprefix("REF_")
-    with pytest.raises(DatasetError, match=rf"{kind} labels do not fit.*(of other frames|unit)"):
+    with pytest.raises(DatasetError, match=rf"{kind} labels of the training frames do not fit.*(of other frames|unit)"):
         check_against_foundation(foundation, copies)
 
 

@@ -87,7 +87,7 @@ def finetune(
     check_frames(frames, options.batch_size)
     foundation.check_elements(frames.train)
     if options.checks_labels:
-        check_against_foundation(foundation, frames.train)
+        check_against_foundation(foundation, frames.train, frames.valid, frames.test)
     key = run_key(options.model_dump(), replay.model_dump(), seed, foundation.sha256, foundation.dtype, fingerprint)
     with own_folder(directory):
         inputs = prepare_inputs(

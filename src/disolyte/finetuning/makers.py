@@ -12,7 +12,7 @@ from disolyte.blobs import PAYLOAD_KEY
 from disolyte.finetuning.finetune import finetune
 from disolyte.finetuning.frames import read_frames
 from disolyte.finetuning.learning_curve.subsets import TrainingSubset
-from disolyte.finetuning.options import FinetuneOptions, MaceArchitecture, ReplayOptions, TrainingOptions
+from disolyte.finetuning.options import FinetuneOptions, MaceArchitecture, ReplayOptions, TrainingOptions, check_seed
 from disolyte.finetuning.report import report_finetuned, report_scratch
 from disolyte.finetuning.scratch import train_from_scratch
 from disolyte.labelling.schema import DatasetDoc
@@ -53,6 +53,10 @@ class FinetuneMaker(Maker):
     device: str = "cpu"
     seed: int = 0
     role: ClassVar[Role] = Role.GPU
+
+    def __post_init__(self) -> None:
+        """Refuse a seed that cannot be used, before any job exists."""
+        check_seed(self.seed)
 
     @job(data=[PAYLOAD_KEY], output_schema=ModelDoc)
     def make(
@@ -135,6 +139,10 @@ class ScratchTrainMaker(Maker):
     device: str = "cpu"
     seed: int = 0
     role: ClassVar[Role] = Role.GPU
+
+    def __post_init__(self) -> None:
+        """Refuse a seed that cannot be used, before any job exists."""
+        check_seed(self.seed)
 
     @job(data=[PAYLOAD_KEY], output_schema=ModelDoc)
     def make(

@@ -2,16 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal, Self
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 
+from disolyte.errors import InputError
 from disolyte.records import Record
 
 TARGET_HEAD = "target"
 """Head that learns the dataset's labels."""
 REPLAY_HEAD = "pt_head"
 """Head that keeps what the foundation knew; mace demands this name."""
+LARGEST_SEED: Final = 2**32 - 1
+"""Largest seed that NumPy's old generator, which mace seeds, takes."""
+
+
+def check_seed(seed: int) -> None:
+    """Refuse a seed that cannot be used, before any job exists.
+
+    Raises
+    ------
+    InputError
+        If it is no whole number from 0 to :data:`LARGEST_SEED`.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed <= LARGEST_SEED:
+        raise InputError(f"seed={seed!r} must be a whole number from 0 to {LARGEST_SEED}")
 
 
 class TrainingOptions(Record):
@@ -23,26 +38,40 @@ class TrainingOptions(Record):
     20
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     max_num_epochs: int = Field(default=500, ge=1, description="Largest number of epochs.")
     patience: int = Field(default=20, ge=1, description="Epochs without a better validation loss after which to stop.")
-    lr: float = Field(default=0.01, gt=0, description="Learning rate at the start.")
+    lr: float = Field(default=0.01, gt=0, le=1, description="Learning rate at the start.")
     scheduler_patience: int = Field(
         default=6, ge=1, description="Epochs without a better validation loss after which the rate falls; < patience."
     )
     lr_factor: float = Field(default=0.8, gt=0, lt=1, description="Factor by which the rate falls.")
     batch_size: int = Field(default=10, ge=1, description="Frames in one step.")
     ema_decay: float = Field(default=0.99, gt=0, lt=1, description="Decay of the running average of the weights.")
-    energy_weight: float = Field(default=1.0, ge=0, description="Weight of the energy per atom in the loss.")
-    forces_weight: float = Field(default=10.0, ge=0, description="Weight of the forces in the loss.")
-    stress_weight: float = Field(default=10.0, ge=0, description="Weight of the stress in the loss.")
+    energy_weight: float = Field(default=1.0, ge=0, le=1e6, description="Weight of the energy per atom in the loss.")
+    forces_weight: float = Field(default=10.0, ge=0, le=1e6, description="Weight of the forces in the loss.")
+    stress_weight: float = Field(default=10.0, ge=0, le=1e6, description="Weight of the stress in the loss.")
     dtype: Literal["float32", "float64"] = Field(default="float64", description="Precision to train in.")
     isolated_atom_energies_ev: dict[str, float] | None = Field(
         default=None,
         description="E0 of each element, eV. None: least squares on the labels; in fine-tuning, on what the labels "
         "differ from the foundation's energies by.",
     )
+
+    @model_validator(mode="after")
+    def _can_be_meant(self) -> Self:
+        if self.scheduler_patience >= self.patience:
+            raise ValueError(
+                f"scheduler_patience={self.scheduler_patience} must be less than patience={self.patience}, or training "
+                "stops before the rate falls for the first time; lower scheduler_patience, or raise patience"
+            )
+        if not any((self.energy_weight, self.forces_weight, self.stress_weight)):
+            raise ValueError(
+                "energy_weight, forces_weight and stress_weight are all 0: nothing would be learnt; give one of them "
+                "a positive value"
+            )
+        return self
 
 
 class FinetuneOptions(TrainingOptions):
@@ -57,10 +86,10 @@ class FinetuneOptions(TrainingOptions):
 class ReplayOptions(Record):
     """Frames that keep the foundation from forgetting: distorted training frames with the foundation's own labels."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     n_frames: int = Field(default=200, description="Number of frames; one in ten is for validation. 0 is refused.")
-    rattle_ang: float = Field(default=0.1, ge=0, description="Standard deviation of each displacement, Å.")
+    rattle_ang: float = Field(default=0.1, ge=0, le=1, description="Standard deviation of each displacement, Å.")
     strain: float = Field(default=0.03, ge=0, lt=0.5, description="Largest component of the random strain.")
 
 
@@ -76,7 +105,7 @@ class MaceArchitecture(Record):
     '128x0e+128x1o'
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     n_channels: int = Field(default=128, ge=1, description="Channels of each hidden irrep.")
     max_l: int = Field(default=1, ge=0, le=3, description="Largest degree of the hidden irreps: 0 scalars, 1 vectors.")
