@@ -259,7 +259,39 @@ def test_cancel_asks_and_then_nothing_starts(submitted):
     assert "18 jobs were cancelled" in run("cancel", "-f", submitted, "--yes")
     status = json.loads(runner.invoke(app, ["status", "-f", str(submitted), "--json"]).stdout)
     assert status["state"] == "cancelled"
-    assert "Nothing has failed or was lost" in run("rerun", "-f", submitted)
+    assert "cancelled quarantine" in run("status", "-f", submitted), "a column of its own"
+    assert "18 jobs are cancelled and do not run; to take it back" in run("rerun", "-f", submitted)
+    assert "18 jobs are cancelled and do not run; to take it back" in run("work", "-f", submitted)
+    assert "18 jobs are no longer cancelled" in run("rerun", "-f", submitted, "--cancelled")
+    status = json.loads(runner.invoke(app, ["status", "-f", str(submitted), "--json"]).stdout)
+    assert status["state"] == "waiting"
+
+    from disolyte.cli.session import open_campaign
+
+    with open_campaign(submitted) as campaign:
+        states = [job.state for job in campaign.jobs()]
+        assert (states.count("READY"), states.count("WAITING")) == (4, 14), "as before"
+
+
+@pytest.mark.parametrize("width", [100, 80, 50, 20])
+def test_status_is_whole_at_any_width(width):
+    import io
+
+    from rich.console import Console
+
+    from disolyte.cli.running import print_status
+    from disolyte.workers.status import CampaignStatus, StageStatus
+
+    stages = [StageStatus(stage="thermodynamics", n_done=31, n_waiting=105, n_expected=2500)]
+    status = CampaignStatus(
+        campaign="mine", state="waiting", stages=stages, n_jobs=9, rate_per_hour=7, seconds_left=None
+    )
+    out = io.StringIO()
+    print_status(status, Console(file=out, width=width))
+    assert "31/2500" in out.getvalue()
+    assert "105" in out.getvalue()
+    assert "…" not in out.getvalue()
+    assert "time left unknown: no worker runs" in " ".join(out.getvalue().split())
 
 
 def test_doctor_names_what_is_missing_and_how_to_get_it(folder, monkeypatch):

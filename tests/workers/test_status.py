@@ -49,6 +49,9 @@ def test_time_left_goes_by_the_measured_pace():
     left = status._seconds_left(stages, COSTS, {"sampling": 50.0})
     assert left == pytest.approx((2 * 50.0 + 1000.0 * 0.5) / 2)
     assert status._seconds_left(stages[1:], COSTS, {}) is None, "no worker runs"
+    unplanned = status.count_stages(jobs(labelling=["RUNNING", "READY"]), {}, {})
+    assert status._seconds_left(unplanned, {}, {}) is None, "nothing is known of its cost"
+    assert status._seconds_left(unplanned, {}, {"labelling": 5.0}) == pytest.approx(10.0)
 
 
 def test_rate_is_by_the_hour():

@@ -110,11 +110,12 @@ def rerun(
         float,
         typer.Option(callback=_hours, help="Hours of silence after which a job of a worker elsewhere counts as lost."),
     ] = 4.0,
+    cancelled: Annotated[bool, typer.Option("--cancelled", help="Also what 'disolyte cancel' cancelled.")] = False,
 ) -> None:
     """Make ready again only what failed or was lost; 'disolyte work' or qlaunch then runs it."""
     from disolyte.cli.running import rerun_campaign
 
-    rerun_campaign(folder, lost_after_h=lost_after)
+    rerun_campaign(folder, lost_after_h=lost_after, cancelled=cancelled)
 
 
 def cancel(

@@ -7,11 +7,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Final
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -25,10 +27,13 @@ from disolyte.results.quarantine import count_quarantined
 from disolyte.results.query import Results
 from disolyte.workers.campaign import ANY_ROLE, Campaign
 from disolyte.workers.folder import RunFolder
+from disolyte.workers.recovery import Recovery
 from disolyte.workers.roles import Role
-from disolyte.workers.status import CampaignStatus, campaign_status
+from disolyte.workers.status import CampaignStatus, StageStatus, campaign_status
 
 console = Console()
+UNLIMITED: Final = 10_000
+"""Width at which no table is cut."""
 QUICKSTART = Task("liybc", Preset.QUICKSTART)
 
 
@@ -111,13 +116,22 @@ def show_status(folder: Path, *, as_json: bool) -> None:
             print_status(status, console)
 
 
-def rerun_campaign(folder: Path, *, lost_after_h: float) -> None:
-    """Make ready again what failed or was lost."""
+def rerun_campaign(folder: Path, *, lost_after_h: float, cancelled: bool) -> None:
+    """Make ready again what failed or was lost, and, if asked, what was cancelled."""
     with readable_errors(), _change_campaign(folder) as campaign:
+        n_reignited = campaign.reignite() if cancelled else 0
         # While its owner works, only what failed and what is long silent can be told from what runs.
-        again = campaign.recover().rerun if campaign.is_owner else []
-        again += campaign.rerun_failed(3600.0 * lost_after_h)
-        _say(f"{len(again)} jobs are ready to run again." if again else "Nothing has failed or was lost.")
+        recovery = campaign.recover() if campaign.is_owner else Recovery([], [])
+        again = recovery.rerun + campaign.rerun_failed(3600.0 * lost_after_h)
+        if n_reignited:
+            _say(f"{n_reignited} jobs are no longer cancelled.")
+        if recovery.applied:
+            _say(f"{len(recovery.applied)} jobs had ended well when their worker was killed; their results now count.")
+        if again:
+            _say(f"{len(again)} jobs are ready to run again.")
+        elif not (n_reignited or recovery.applied):
+            _say("Nothing has failed or was lost.")
+        _say_what_is_cancelled(campaign)
 
 
 def cancel_campaign(folder: Path, *, is_sure: bool) -> None:
@@ -129,31 +143,67 @@ def cancel_campaign(folder: Path, *, is_sure: bool) -> None:
             _say("Nothing was cancelled.")
             return
         _say(f"{campaign.cancel()} jobs were cancelled; what is finished stays.")
+        _say(f"To take it back: disolyte rerun --cancelled --folder {folder}")
 
 
 def print_status(status: CampaignStatus, out: Console) -> None:
-    """Print the table of stages."""
-    table = Table(
-        title=escape(f"{status.campaign}: {status.state}"), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1)
-    )
-    table.add_column("stage", no_wrap=True)
-    for heading in ("done", "running", "waiting", "failed", "quarantine"):
-        table.add_column(heading, justify="right")
+    """Print the stages: a table, or where that does not fit, a line each."""
+    table = _stage_table(status)
+    if Measurement.get(out, out.options.update(width=UNLIMITED), table).minimum <= out.width:
+        out.print(table)
+    else:
+        out.print(f"{status.campaign}: {status.state}", highlight=False, markup=False)
+        for stage in status.stages:
+            counts = [f"{n} {heading}" for heading, n in _counts(stage).items() if n not in {"0", "0/0"}]
+            title = STAGE_TITLES.get(stage.stage, stage.stage)
+            out.print(f"{title}: {', '.join(counts)}", highlight=False, markup=False)
+    for line in _notes(status):
+        out.print(line, highlight=False, markup=False)
+
+
+def _counts(stage: StageStatus) -> dict[str, str]:
+    return {
+        "done": f"{stage.n_done}/{stage.n_expected}",
+        "running": str(stage.n_running),
+        "waiting": str(stage.n_waiting),
+        "failed": str(stage.n_failed),
+        "cancelled": str(stage.n_cancelled),
+        "quarantine": str(stage.n_quarantined),
+    }
+
+
+def _stage_table(status: CampaignStatus) -> Table:
+    title = escape(f"{status.campaign}: {status.state}")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("stage", min_width=12)
+    headings = [heading for heading in _counts(StageStatus(stage="")) if heading != "cancelled"]
+    if any(stage.n_cancelled for stage in status.stages):
+        headings.insert(headings.index("failed") + 1, "cancelled")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
     for stage in status.stages:
-        failed = Text(str(stage.n_failed), style="bold red" if stage.n_failed else "dim")
-        table.add_row(
-            STAGE_TITLES.get(stage.stage, stage.stage),
-            f"{stage.n_done}/{stage.n_expected}",
-            str(stage.n_running),
-            str(stage.n_waiting),
-            failed,
-            str(stage.n_quarantined),
-        )
-    out.print(table)
-    left = "unknown: no worker runs" if status.seconds_left is None else f"about {span(status.seconds_left)}"
-    out.print(f"{status.rate_per_hour:.0f} jobs per hour, time left {left}", highlight=False)
+        styles = {"failed": "bold red" if stage.n_failed else "dim"}
+        counts = _counts(stage)
+        cells = [Text(counts[heading], style=styles.get(heading, "")) for heading in headings]
+        table.add_row(STAGE_TITLES.get(stage.stage, escape(stage.stage)), *cells)
+    return table
+
+
+def _notes(status: CampaignStatus) -> Iterator[str]:
+    """What the counts do not say: the pace, and what to do."""
+    pace = f"{status.rate_per_hour:.0f} jobs per hour"
+    n_running = sum(stage.n_running for stage in status.stages)
+    if status.seconds_left:
+        pace += f", time left about {span(status.seconds_left)}"
+    elif status.n_lost == n_running and any(stage.n_waiting or stage.n_running for stage in status.stages):
+        pace += ", time left unknown: no worker runs"
+    yield pace
+    if status.n_lost:
+        yield f"{status.n_lost} of those running were cut off, their worker is gone: disolyte work runs them again"
     if any(stage.n_failed for stage in status.stages):
-        out.print("To try the failed ones again: disolyte rerun, then disolyte work", highlight=False)
+        yield "To try the failed ones again: disolyte rerun, then disolyte work"
+    if any(stage.n_cancelled for stage in status.stages):
+        yield "To take back that jobs were cancelled: disolyte rerun --cancelled, then disolyte work"
 
 
 @contextmanager
@@ -177,6 +227,14 @@ def _go_on(campaign: Campaign, *, failed: bool) -> None:
     n_again = len(campaign.recover(failed=failed).rerun)
     again = f", {n_again} that were cut off{' or failed' if failed else ''} run again" if n_again else ""
     _say(f"Going on: {n_done} of {len(jobs)} jobs are done{again}.")
+    _say_what_is_cancelled(campaign)
+
+
+def _say_what_is_cancelled(campaign: Campaign) -> None:
+    n_cancelled = sum(job.state == "DEFUSED" for job in campaign.jobs())
+    if n_cancelled:
+        again = f"disolyte rerun --cancelled --folder {campaign.folder}"
+        _say(f"{n_cancelled} jobs are cancelled and do not run; to take it back: {again}")
 
 
 def _work(campaign: Campaign, workers: Sequence[str]) -> None:

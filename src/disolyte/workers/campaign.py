@@ -33,6 +33,7 @@ from disolyte.workers.recovery import (
     has_other_workers,
     lost_jobs,
     recover_campaign,
+    reignite_jobs,
     release_locks,
     release_worker,
     rerun_jobs,
@@ -186,7 +187,7 @@ class Campaign:
         Returns
         -------
         int
-            Number of jobs cancelled, those of an earlier call included. ``lpad reignite_fws`` takes it back.
+            Number of jobs cancelled, those of an earlier call included.
         """
         launchpad = self.launchpad()
         # One by one, FireWorks would rewrite the whole workflow for each job.
@@ -198,6 +199,16 @@ class Campaign:
             if states:
                 launchpad.workflows.update_one({"_id": workflow["_id"]}, {"$set": {**states, "state": "DEFUSED"}})
         return len(cancelled)
+
+    def reignite(self) -> int:
+        """Take :meth:`cancel` back.
+
+        Returns
+        -------
+        int
+            Number of jobs that are no longer cancelled.
+        """
+        return reignite_jobs(self.launchpad(), self.name)
 
     def failures(self) -> Iterator[tuple[str, str]]:
         """Name and traceback of each failed job."""

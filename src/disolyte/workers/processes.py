@@ -61,6 +61,10 @@ class ProcessRegistry:
         file = self.log_file(name)
         return "\n".join(file.read_text(errors="replace").splitlines()[-lines:]) if file.exists() else ""
 
+    def alive(self) -> list[str]:
+        """Names of processes that run."""
+        return [name for name, record in self._read().items() if _find(*record) is not None]
+
     def dead(self) -> list[str]:
         """Names of processes that were started and not stopped, but run no more."""
         return [name for name, record in self._read().items() if _find(*record) is None]

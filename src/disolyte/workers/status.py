@@ -12,6 +12,7 @@ from disolyte.records import Record
 from disolyte.workers.campaign import Campaign
 from disolyte.workers.folder import StageCost
 from disolyte.workers.jobs import JobState
+from disolyte.workers.recovery import has_other_workers
 
 STAGE_ORDER: Final = ("enumeration", "thermodynamics", "sampling", "labelling", "finetuning", "diffusion", "other")
 RATE_WINDOW: Final = timedelta(hours=1)
@@ -39,7 +40,10 @@ class CampaignStatus(Record):
     stages: list[StageStatus] = Field(description="Its stages.")
     n_jobs: int = Field(description="Jobs that exist by now.")
     rate_per_hour: float = Field(description="Jobs that ended well in the last hour, or since the first, by the hour.")
-    seconds_left: float | None = Field(description="Rough time until the end with the workers that run now.")
+    n_lost: int = Field(default=0, description="Jobs among those running whose worker, of this folder, is gone.")
+    seconds_left: float | None = Field(
+        description="Rough time until the end with the workers that run now; None if none runs, or no cost is known."
+    )
 
 
 FIELD_OF_STATE: Final = {
@@ -67,14 +71,25 @@ def campaign_status(campaign: Campaign, quarantined: Mapping[str, int] | None = 
     costs = campaign.files.record().costs
     stages = count_stages(jobs, costs, quarantined or {})
     ends = _ends(campaign, jobs)
+    n_lost = _count_lost(campaign, jobs)
+    left = _seconds_left(stages, costs, _mean_runtimes(jobs, ends))
     return CampaignStatus(
         campaign=campaign.name,
         state=_state(jobs),
         stages=stages,
         n_jobs=len(jobs),
         rate_per_hour=_rate(ends),
-        seconds_left=_seconds_left(stages, costs, _mean_runtimes(jobs, ends)),
+        n_lost=n_lost,
+        seconds_left=None if n_lost and left else left,
     )
+
+
+def _count_lost(campaign: Campaign, jobs: Sequence[JobState]) -> int:
+    """Jobs that a worker of this folder ran, while this process, which owns it, has no worker."""
+    n_running = sum(job.state in {"RUNNING", "RESERVED"} for job in jobs)
+    if not (n_running and campaign.is_owner) or any(name.startswith("worker") for name in campaign.registry.alive()):
+        return 0
+    return 0 if has_other_workers(campaign.launchpad(), campaign.name, campaign.worker_prefix) else n_running
 
 
 def count_stages(
@@ -159,9 +174,12 @@ def _seconds_left(
     pace = sum(runtimes[stage.stage] * stage.n_done for stage in known) / expected_s if expected_s else 1.0
     left = 0.0
     for stage in stages:
+        n_left = max(0, stage.n_expected - stage.n_done - stage.n_cancelled)
+        if n_left and stage.stage not in planned and stage.stage not in runtimes:
+            return None
         # A stage's first, light jobs say little of its heavy ones.
-        is_measured = stage.stage in runtimes and stage.n_done >= 0.5 * stage.n_expected
+        is_measured = stage.stage in runtimes and (stage.n_done >= 0.5 * stage.n_expected or stage.stage not in planned)
         per_job_s = runtimes[stage.stage] if is_measured else planned.get(stage.stage, 0.0) * pace
-        left += per_job_s * max(0, stage.n_expected - stage.n_done - stage.n_cancelled)
+        left += per_job_s * n_left
     n_workers = sum(stage.n_running for stage in stages)
     return left / n_workers if n_workers else None if left else 0.0
