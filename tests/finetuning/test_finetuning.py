@@ -64,6 +64,9 @@ def test_document_says_where_it_comes_from(document, dataset, foundation):
     assert "labels from a steepened foundation" in document.caveats
     assert document.is_surrogate
     assert document.provenance.seed == 4
+    assert any("compositions of rank 3" in caveat for caveat in document.caveats)
+    assert document.training.effective["e0_source"] == "least squares"
+    assert set(document.training.effective["e0s_ev"]) == set(dataset.elements)
 
 
 def test_parity_belongs_to_the_weights(document, dataset):

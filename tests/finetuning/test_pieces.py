@@ -178,3 +178,19 @@ def test_wild_replay_frames_are_refused():
 def test_seeds_are_checked_before_any_job(maker, seed):
     with pytest.raises(InputError, match="whole number from 0"):
         maker(seed=seed)
+
+
+def test_energies_of_atoms_that_cannot_be_those_of_the_labels_are_refused(foundation, frames):
+    right = estimate_e0s(foundation, frames).e0s_ev
+    assert given_e0s(foundation, frames, right).source == "given"
+    for wrong, reason in ((np.nan, "no numbers"), (np.inf, "no numbers"), (1e6, "from free atoms"), (-200.0, "free")):
+        with pytest.raises(FinetuningError, match=reason):
+            given_e0s(foundation, frames, {**right, "Cl": wrong, "Br": wrong})
+
+
+def test_undetermined_energies_of_atoms_leave_a_caveat(foundation, frames):
+    found = estimate_e0s(foundation, frames)
+    assert found.rank == 3, "Li3MX6: the elements are in fixed ratios"
+    assert "rank 3" in found.caveats[0]
+    assert found.as_settings()["e0s_ev"] == found.e0s_ev
+    assert not given_e0s(foundation, frames, found.e0s_ev).caveats

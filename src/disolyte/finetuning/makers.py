@@ -106,7 +106,7 @@ class FinetuneMaker(Maker):
         )
         inputs = [dataset] if model is None else [dataset, model]
         return ModelDoc(
-            **describe_job(inputs, seed=self.seed, caveats=loaded.caveats),
+            **describe_job(inputs, seed=self.seed, caveats=[*loaded.caveats, *result.inputs.e0s.caveats]),
             **report_finetuned(result, frames, loaded, dataset, fingerprint),
         )
 
@@ -178,7 +178,7 @@ class ScratchTrainMaker(Maker):
             fingerprint=fingerprint,
         )
         return ModelDoc(
-            **describe_job([dataset], seed=self.seed),
+            **describe_job([dataset], seed=self.seed, caveats=result.e0s.caveats),
             **report_scratch(result, frames, dataset, fingerprint, device=self.device, dtype=self.options.dtype),
         )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 from ase import Atoms
@@ -12,6 +13,9 @@ from numpy.typing import NDArray
 
 from disolyte.errors import FinetuningError
 from disolyte.models.loaded import LoadedModel
+
+LARGEST_OFFSET_EV_PER_ATOM: Final = 15.0
+"""Largest median energy per atom that given E0s may leave to be learnt; solids are bound by 9 eV per atom at most."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,27 @@ class ReferenceEnergies:
     """Difference to the foundation's E0s, eV."""
     rank: int
     """Rank of the composition matrix; below the number of elements, shifts are those of least norm."""
+    source: str = "least squares"
+    """"least squares" or "given"."""
+
+    @property
+    def caveats(self) -> list[str]:
+        """What a reader must know before comparing energies of other compositions."""
+        if self.source == "given" or self.rank >= len(self.e0s_ev):
+            return []
+        return [
+            f"E0s of {len(self.e0s_ev)} elements from compositions of rank {self.rank}: energies of compositions "
+            "outside the span of the training frames' have an arbitrary offset"
+        ]
+
+    def as_settings(self) -> dict[str, Any]:
+        """For the record of a training."""
+        return {
+            "e0s_ev": self.e0s_ev,
+            "e0_source": self.source,
+            "composition_rank": self.rank,
+            "n_elements": len(self.e0s_ev),
+        }
 
 
 def model_e0s_ev(model: LoadedModel) -> dict[str, float]:
@@ -75,12 +100,12 @@ def given_e0s(model: LoadedModel, frames: Sequence[Atoms], e0s_ev: dict[str, flo
     Raises
     ------
     FinetuningError
-        If an element of the frames has none.
+        If an element of the frames has none, one is no number, or they cannot be those of the labels.
     """
     base = model_e0s_ev(model)
     chosen = chosen_e0s(frames, e0s_ev)
     shifts = {symbol: value - base[symbol] for symbol, value in chosen.items()}
-    return ReferenceEnergies(chosen, shifts, rank=len(chosen))
+    return ReferenceEnergies(chosen, shifts, composition_rank(frames), source="given")
 
 
 def chosen_e0s(frames: Sequence[Atoms], e0s_ev: dict[str, float]) -> dict[str, float]:
@@ -89,7 +114,7 @@ def chosen_e0s(frames: Sequence[Atoms], e0s_ev: dict[str, float]) -> dict[str, f
     Raises
     ------
     FinetuningError
-        If an element of the frames has none.
+        If an element of the frames has none, one is no number, or they cannot be those of the labels.
     """
     present = {symbol for atoms in frames for symbol in atoms.get_chemical_symbols()}
     if missing := sorted(present - set(e0s_ev)):
@@ -97,7 +122,26 @@ def chosen_e0s(frames: Sequence[Atoms], e0s_ev: dict[str, float]) -> dict[str, f
             f"isolated_atom_energies_ev has no {', '.join(missing)}; give the energy of every element of the dataset "
             f"({', '.join(sorted(present))}), or leave it out to have the E0s estimated"
         )
-    return {symbol: e0s_ev[symbol] for symbol in sorted(present, key=atomic_numbers.__getitem__)}
+    chosen = {symbol: float(e0s_ev[symbol]) for symbol in sorted(present, key=atomic_numbers.__getitem__)}
+    if wrong := {symbol: value for symbol, value in chosen.items() if not np.isfinite(value)}:
+        raise FinetuningError(f"isolated_atom_energies_ev holds {wrong}, no numbers; give energies in eV")
+    left = np.array([
+        (float(atoms.info["REF_energy"]) - sum(chosen[symbol] for symbol in atoms.get_chemical_symbols())) / len(atoms)
+        for atoms in frames
+    ])  # fmt: skip
+    if abs(offset := float(np.median(left))) > LARGEST_OFFSET_EV_PER_ATOM:
+        raise FinetuningError(
+            f"with these isolated_atom_energies_ev the labels are {offset:.3g} eV/atom from free atoms, where solids "
+            f"are bound by a few eV (at most {LARGEST_OFFSET_EV_PER_ATOM:g} are let pass): they are in another unit or "
+            "of another method or pseudopotential than the labels; give those of the labels' method in eV, or leave "
+            "them out to have the E0s estimated"
+        )
+    return chosen
+
+
+def composition_rank(frames: Sequence[Atoms]) -> int:
+    """How many elements the compositions tell apart."""
+    return least_squares_per_atom(frames, np.zeros(len(frames)))[1]
 
 
 def as_mace_argument(e0s_ev: dict[str, float]) -> str:

@@ -8,6 +8,7 @@ from disolyte.finetuning.finetune import FinetunedModel
 from disolyte.finetuning.frames import Frames
 from disolyte.finetuning.metrics import compare, head_errors
 from disolyte.finetuning.options import REPLAY_HEAD, TARGET_HEAD
+from disolyte.finetuning.reference_energies import ReferenceEnergies
 from disolyte.finetuning.scratch import SCRATCH_HEAD, ScratchModel
 from disolyte.labelling.schema import DatasetDoc
 from disolyte.models.loaded import LoadedModel
@@ -30,8 +31,8 @@ def report_finetuned(
     kept = result.inputs.replay.valid
     before = compare(foundation, held, e0_shifts_ev=result.inputs.e0s.shifts_ev)
     fields = _fields(
-        result.single_head, result.target_module, result.training, frames, dataset, head=TARGET_HEAD,
-        device=foundation.device, dtype=foundation.dtype,
+        result.single_head, result.target_module, _with_e0s(result.training, result.inputs.e0s), frames, dataset,
+        head=TARGET_HEAD, device=foundation.device, dtype=foundation.dtype,
     )  # fmt: skip
     fields["errors"].append(head_errors(compare(replayed, kept), kept, head=REPLAY_HEAD, split="replay"))
     return fields | {
@@ -50,13 +51,19 @@ def report_scratch(
 ) -> dict[str, Any]:
     """Fields of the document of a model trained from scratch."""
     fields = _fields(
-        result.model, result.module, result.training, frames, dataset, head=SCRATCH_HEAD, device=device, dtype=dtype
-    )
+        result.model, result.module, _with_e0s(result.training, result.e0s), frames, dataset, head=SCRATCH_HEAD,
+        device=device, dtype=dtype,
+    )  # fmt: skip
     return fields | {
         "name": f"MACE trained from scratch on {dataset.label_method}",
         "heads": [SCRATCH_HEAD],
         "dataset_sha256": dataset_sha256,
     }
+
+
+def _with_e0s(training: TrainingRecord, e0s: ReferenceEnergies) -> TrainingRecord:
+    """The record, which says what energies of isolated atoms were used, where they are from, and how determined."""
+    return training.model_copy(update={"effective": training.effective | e0s.as_settings()})
 
 
 def _held_out(frames: Frames) -> tuple[list[Any], str]:

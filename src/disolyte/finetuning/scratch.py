@@ -15,6 +15,7 @@ from disolyte.finetuning.reference_energies import (
     ReferenceEnergies,
     as_mace_argument,
     chosen_e0s,
+    composition_rank,
     least_squares_per_atom,
 )
 from disolyte.finetuning.settings import compare_settings
@@ -110,11 +111,11 @@ def scratch_e0s(frames: Frames, options: TrainingOptions) -> ReferenceEnergies:
     Raises
     ------
     FinetuningError
-        If E0s are given, and an element has none.
+        If E0s are given, and cannot be those of the labels.
     """
     if options.isolated_atom_energies_ev is not None:
         chosen = chosen_e0s(frames.train, options.isolated_atom_energies_ev)
-        return ReferenceEnergies(chosen, chosen, rank=len(chosen))
+        return ReferenceEnergies(chosen, chosen, composition_rank(frames.train), source="given")
     energies = np.array([float(atoms.info["REF_energy"]) for atoms in frames.train])
     found, rank = least_squares_per_atom(frames.train, energies)
     return ReferenceEnergies(found, found, rank)
