@@ -101,7 +101,8 @@ def test_falling_curve_has_not_converged():
 def test_flat_end_has_converged_where_it_begins():
     found = verdict(points(lambda n: min(n, 400) ** -0.4, SIZES))
     assert (found.converged, found.n_train) == (True, 400)
-    assert "not before: a doubling from 200 to 400" in found.reason
+    assert "not before: from 200 to 400 frames the " in found.reason
+    assert "per doubling, more than" in found.reason
 
 
 def test_flat_start_is_no_convergence():

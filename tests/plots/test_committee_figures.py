@@ -58,10 +58,16 @@ def test_each_frame_is_a_point_in_milli_units(doc):
     ):  # fmt: skip
         points = np.asarray(axes.collections[0].get_offsets())
         np.testing.assert_allclose(points[:, 0], 1e3 * calibration.scale * spreads.to_array())
-        np.testing.assert_allclose(points[:, 1], 1e3 * np.abs(errors.to_array()), atol=1e-6)
+        true = 1e3 * np.abs(errors.to_array())
+        low, high = axes.get_ylim()
+        np.testing.assert_allclose(points[:, 1], np.where(true >= low, true, np.nan), atol=1e-6)
+        below = np.asarray(axes.collections[1].get_offsets())
+        assert len(below) == (true < low).sum(), "no point is cut by the edge"
+        assert all(low < height < high for height in below[:, 1])
+        assert "10^" not in " ".join(label.get_text() for label in axes.get_xticklabels())
         assert f"({unit})" in axes.get_xlabel()
         assert axes.get_xlim() == axes.get_ylim()
-        assert (points[:, 0] >= axes.get_xlim()[0]).all()
+        assert np.nanmin(points[:, 0]) >= axes.get_xlim()[0]
         assert f"scale {calibration.scale:.2f}" in axes.get_title()
 
 

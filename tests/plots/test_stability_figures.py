@@ -88,6 +88,19 @@ def test_shows_models_failures_and_floors(doc):
     assert [line.get_xdata()[0] for line in crosses] == pytest.approx([3.9, 3.9])
 
 
+def test_title_legend_and_note_do_not_overlap_and_ticks_are_enough(doc):
+    figure = plot_stability(doc)
+    figure.draw_without_rendering()
+    energies = figure.axes[0]
+    legend, boxes = energies.get_legend().get_window_extent(), [axes.get_window_extent() for axes in figure.axes]
+    others = [text.get_window_extent() for text in (figure._suptitle, figure._supxlabel)]
+    assert not any(legend.overlaps(box) for box in (*boxes, *others, energies.xaxis.label.get_window_extent()))
+    low, high = energies.get_ylim()
+    shown = [label.get_text() for label in energies.get_yticklabels() if low <= label.get_position()[1] <= high]
+    assert len(shown) >= 6
+    assert {"0", "10", "100"} <= set(shown)
+
+
 def test_no_runs_are_refused(doc):
     with pytest.raises(InputError, match="no runs"):
         plot_stability(doc.model_copy(update={"models": []}))

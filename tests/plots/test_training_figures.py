@@ -36,6 +36,7 @@ def model():
             loss={"target": 1.0, "pt_head": 2.0},
             energy_rmse_ev_per_atom={"target": 0.01 / (epoch + 2), "pt_head": 0.02},
             force_rmse_ev_per_ang={"target": 0.1 / (epoch + 2), "pt_head": 0.2},
+            stress_rmse_ev_per_ang3={"target": 0.001 / (epoch + 2), "pt_head": 0.002},
         )
         for epoch in range(-1, 3)
     ]
@@ -84,9 +85,16 @@ def test_parity_shows_every_number(model):
 
 def test_training(model):
     figure = plot_training(model)
-    assert [axes.get_ylabel() for axes in figure.axes] == ["Energy RMSE (meV/atom)", "Force RMSE (meV/Å)"]
+    assert [axes.get_ylabel() for axes in figure.axes] == [
+        "Energy RMSE (meV/atom)", "Force RMSE (meV/Å)", "Stress RMSE (meV/Å$^3$)",
+    ]  # fmt: skip
     target = next(line for line in figure.axes[0].get_lines() if line.get_label() == "head target")
     assert target.get_ydata() == pytest.approx([5.0, 10 / 3, 2.5])
+    assert list(target.get_xdata()) == [1, 2, 3], "as in the log"
+    assert figure.axes[2].get_lines()[0].get_ydata() == pytest.approx([0.5, 1 / 3, 0.25])
+    for epoch in model.training.epochs:
+        epoch.stress_rmse_ev_per_ang3.clear()
+    assert len(plot_training(model).axes) == 2
 
 
 def test_models_without_records():

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from disolyte.finetuning.committee.schema import Calibration, CommitteeDoc
@@ -15,14 +15,16 @@ from disolyte.plots.style import COLOURS, FAINT, INK, MARKERS, PAGE_IN, new_figu
 
 _LEAST_ERROR: Final = 1e-6
 """Errors below are drawn here: a logarithmic axis has no zero."""
+_FEW_DECADES: Final = 300.0
+"""Axes that span a larger ratio have a tick for each decade alone."""
 
 
 @styled
 def plot_committee(doc: CommitteeDoc) -> Figure:
     """Expected against true errors of forces and energies on the test frames, and the coverage of intervals.
 
-    Each point of the first two panels is a frame. On the line the expected error, which is the spread times the scale
-    fitted on validation frames, is the true one.
+    Each point of the first two panels is a frame; triangles at the lower edge are frames with smaller errors. On the
+    line the expected error, which is the spread times the scale fitted on validation frames, is the true one.
 
     Parameters
     ----------
@@ -47,14 +49,21 @@ def _draw_errors(
 ) -> None:
     expected = 1e3 * calibration.scale * spreads
     true = np.maximum(1e3 * np.abs(errors), _LEAST_ERROR)
-    axes.scatter(
-        expected, true, s=16, color=COLOURS[series], marker=MARKERS[series], alpha=0.7, linewidths=0, rasterized=True
-    )
     values = np.concatenate([expected, true[true > _LEAST_ERROR]])
     # Frames that are right by chance are not to stretch the axes over many decades.
     low, high = max(float(values.min()), float(expected.min()) / 30) / 1.4, 1.4 * float(values.max())
+    inside = true >= low
+    style = {"color": COLOURS[series], "alpha": 0.7, "linewidths": 0, "rasterized": True}
+    axes.scatter(expected, np.where(inside, true, np.nan), s=16, marker=MARKERS[series], **style)
+    # Those below the axis are triangles at its edge.
+    axes.scatter(expected[~inside], np.full(int((~inside).sum()), 1.15 * low), s=22, marker="v", **style)
     axes.plot((low, high), (low, high), color=INK, linewidth=0.7, zorder=1)
     axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
+    for axis in (axes.xaxis, axes.yaxis):
+        wide = high / low > _FEW_DECADES
+        axis.set_major_locator(LogLocator(subs=(1,) if wide else (1, 2, 5)))
+        axis.set_major_formatter(FormatStrFormatter("%g"))
+        axis.set_minor_locator(NullLocator())
     axes.set_aspect("equal")
     unit = calibration.unit.replace("eV", "meV")
     axes.set_xlabel(f"Expected error of {calibration.quantity} ({unit})")

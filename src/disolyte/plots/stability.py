@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FormatStrFormatter, NullLocator
 
 from disolyte.errors import InputError
 from disolyte.finetuning.stability.schema import ModelStability, StabilityDoc
@@ -15,8 +16,9 @@ from disolyte.plots.style import COLOURS, FAINT, INK, MARKERS, PAGE_IN, new_figu
 
 LINEAR_MEV: Final = 10.0
 """Energies are linear up to this, logarithmic beyond: a run that blows up leaves the others visible."""
-LABEL_WIDTH: Final = 60
+LABEL_WIDTH: Final = 75
 """Letters on a line of the legend."""
+_TICKS_MEV: Final = (5.0, 10.0, 20.0, 50.0, *(10.0**n for n in range(2, 9)))
 
 
 @styled
@@ -44,6 +46,9 @@ def plot_stability(doc: StabilityDoc) -> Figure:
         _draw_energies(energies, model, colour)
         _draw_distances(distances, doc, model, colour, marker)
     energies.set_yscale("symlog", linthresh=LINEAR_MEV, linscale=1.0)
+    energies.yaxis.set_major_locator(FixedLocator(_ticks_mev(energies.get_ylim())))
+    energies.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    energies.yaxis.set_minor_locator(NullLocator())
     energies.axhline(0.0, color=FAINT, linewidth=0.7, zorder=1)
     energies.set_xlabel("Time (ps)")
     energies.set_ylabel("Change of the total energy (meV/atom)")
@@ -51,12 +56,18 @@ def plot_stability(doc: StabilityDoc) -> Figure:
     distances.set_xticks(range(len(doc.floors)), ["–".join(floor.elements) for floor in doc.floors], rotation=90)
     distances.set_ylabel("Shortest distance / floor")
     distances.set_ylim(bottom=0.0)
-    # Names of trained models are long: above the panel, on as many lines as they need.
-    energies.legend(loc="lower left", bbox_to_anchor=(0.0, 1.0), borderaxespad=0.2)
     protocol = doc.protocol
     set_title(figure, f"MD at {protocol.temperature_k:g} K ({protocol.thermostat}), same structures and velocities")
+    # Names of trained models are long: below the panel, on as many lines as they need.
+    energies.legend(loc="upper left", bbox_to_anchor=(0.0, -0.2), borderaxespad=0.0)
     note_caveats(figure, doc.caveats)
     return figure
+
+
+def _ticks_mev(limits: tuple[float, float]) -> list[float]:
+    """Ticks on both sides of zero; the outermost are left out unless they lie inside."""
+    signed = {0.0} | {sign * tick for tick in _TICKS_MEV for sign in (-1.0, 1.0)}
+    return sorted(tick for tick in signed if limits[0] <= tick <= limits[1])
 
 
 def _draw_energies(axes: Axes, model: ModelStability, colour: str) -> None:

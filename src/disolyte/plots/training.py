@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 from ase.data import chemical_symbols
@@ -28,6 +29,13 @@ from disolyte.plots.style import (
 
 MAX_POINTS = 20_000
 """Points drawn in one panel; of more, a regular subset is drawn."""
+
+TRAINING_PANELS: Final = (
+    ("Energy RMSE (meV/atom)", "energy_rmse_ev_per_atom"),
+    ("Force RMSE (meV/Å)", "force_rmse_ev_per_ang"),
+    ("Stress RMSE (meV/Å$^3$)", "stress_rmse_ev_per_ang3"),
+)
+"""Axis label, and field of the record of an epoch."""
 
 
 @styled
@@ -66,7 +74,7 @@ def plot_parity(doc: ModelDoc) -> Figure:
 
 @styled
 def plot_training(doc: ModelDoc) -> Figure:
-    """Validation errors of each head against the epoch.
+    """Validation errors of each head against the epoch, counted from 1.
 
     Parameters
     ----------
@@ -81,16 +89,17 @@ def plot_training(doc: ModelDoc) -> Figure:
     if doc.training is None or not doc.training.epochs:
         raise InputError(f"model {doc.name!r} holds no training record")
     epochs = [entry for entry in doc.training.epochs if entry.epoch >= 0] or doc.training.epochs
-    figure = new_figure(PAGE_IN * 2 / 3, 2.9)
-    axes = list(figure.subplots(1, 2))
-    numbers = [entry.epoch for entry in epochs]
-    for head, colour in zip(epochs[-1].energy_rmse_ev_per_atom, COLOURS, strict=False):
-        energies = [1e3 * entry.energy_rmse_ev_per_atom.get(head, np.nan) for entry in epochs]
-        forces = [1e3 * entry.force_rmse_ev_per_ang.get(head, np.nan) for entry in epochs]
-        for panel, values in zip(axes, (energies, forces), strict=True):
+    has_stress = any(entry.stress_rmse_ev_per_ang3 for entry in epochs)
+    panels = TRAINING_PANELS if has_stress else TRAINING_PANELS[:2]
+    figure = new_figure(PAGE_IN * len(panels) / 3, 2.9)
+    axes = list(figure.subplots(1, len(panels)))
+    # The document counts epochs from 0, as mace does; the log that users see, and this figure, from 1.
+    numbers = [entry.epoch + 1 for entry in epochs]
+    for panel, (label, field) in zip(axes, panels, strict=True):
+        for head, colour in zip(epochs[-1].energy_rmse_ev_per_atom, COLOURS, strict=False):
+            values = [1e3 * getattr(entry, field).get(head, np.nan) for entry in epochs]
             panel.plot(numbers, values, color=colour, marker="o", markersize=3, label=f"head {head}")
-    for panel, label in zip(axes, ("Energy RMSE (meV/atom)", "Force RMSE (meV/Å)"), strict=True):
-        panel.axvline(doc.training.best_epoch, color=FAINT, linestyle=":", label="kept")
+        panel.axvline(doc.training.best_epoch + 1, color=FAINT, linestyle=":", label="kept")
         panel.set_yscale("log")
         plain_log_ticks(panel.yaxis)
         panel.set_xlabel("Epoch")

@@ -136,8 +136,8 @@ def _gain_objections(gain: DoublingGain, rule: ConvergenceRule) -> list[str]:
         if value + error > rule.largest_gain_per_doubling:
             noise = f" ± {error:.1%}" if error else ""
             objections.append(
-                f"a doubling from {gain.n_train} to {gain.n_train_next} frames takes {value:.1%}{noise} off the {name} "
-                f"RMSE, more than {rule.largest_gain_per_doubling:.0%}"
+                f"from {gain.n_train} to {gain.n_train_next} frames the {name} RMSE falls by {value:.1%}{noise} per "
+                f"doubling, more than {rule.largest_gain_per_doubling:.0%}"
             )
     return objections
 
