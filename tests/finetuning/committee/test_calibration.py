@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from disolyte.errors import InputError
 from disolyte.finetuning.committee import Scatter, calibrate, combine_predictions, coverage, fit_scale, rank_correlation
+from disolyte.finetuning.committee.assessment import ranking_caveats
 from disolyte.finetuning.committee.calibration import expected_error_curve
 from disolyte.models import Predictions
 
@@ -143,3 +144,12 @@ def test_variance_of_few_members_is_not_too_small_in_the_mean():
 def test_one_member_has_no_spread():
     with pytest.raises(InputError, match="at least 2"):
         combine_predictions(members_with_sigma(np.random.default_rng(0), 1.0, 1.0, 1))
+
+
+@pytest.mark.parametrize(("spearman", "n"), [(0.9, 0), (0.31, 0), (0.2, 1), (-0.5, 1), (None, 1), (float("nan"), 1)])
+def test_spreads_that_do_not_rank_errors_leave_a_caveat(spearman, n):
+    scatter = Scatter(np.linspace(1.0, 2.0, 50), np.linspace(-1.0, 2.0, 50))
+    found = calibrate(scatter, scatter, name="forces", unit="eV/Å", degrees_of_freedom=3, frames=scatter)
+    caveats = ranking_caveats([found.model_copy(update={"spearman": spearman})])
+    assert len(caveats) == n
+    assert all("forces hardly ranks errors" in caveat for caveat in caveats)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from ase import Atoms
@@ -20,6 +20,9 @@ from disolyte.finetuning.options import TARGET_HEAD
 from disolyte.labelling.schema import DatasetDoc
 from disolyte.models.loaded import LoadedModel
 from disolyte.models.schema import HeadErrors, ModelDoc, QuantityErrors
+
+LEAST_RANK_CORRELATION: Final = 0.3
+"""Rank correlation of spread and error below which frames chosen by the spread are hardly better than random ones."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,17 @@ def judge_committee(committee: Committee, documents: Sequence[ModelDoc], dataset
         "label_method": dataset.label_method,
         "is_surrogate": dataset.is_surrogate,
     }
+
+
+def ranking_caveats(calibrations: Sequence[Calibration]) -> list[str]:
+    """What a reader must know of spreads that do not tell good frames from bad ones."""
+    return [
+        f"the committee's spread of {found.quantity} hardly ranks errors: rank correlation "
+        f"{'unknown' if found.spearman is None else f'{found.spearman:.2f}'} on the test frames, at least "
+        f"{LEAST_RANK_CORRELATION:g} is wanted"
+        for found in calibrations
+        if found.spearman is None or not found.spearman >= LEAST_RANK_CORRELATION
+    ]
 
 
 def _energy_scatter(predictions: CommitteePredictions, frames: Sequence[Atoms]) -> Scatter:

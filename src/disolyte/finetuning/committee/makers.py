@@ -10,7 +10,7 @@ from jobflow import Flow, Job, JobConfig, Maker, OnMissing, job
 
 from disolyte.blobs import PAYLOAD_KEY, Blob
 from disolyte.errors import FinetuningError, InputError
-from disolyte.finetuning.committee.assessment import check_members, judge_committee
+from disolyte.finetuning.committee.assessment import check_members, judge_committee, ranking_caveats
 from disolyte.finetuning.committee.last_layer import attach_heads, describe_energies, draw_offsets
 from disolyte.finetuning.committee.pool import choose_uncertain
 from disolyte.finetuning.committee.predictor import Committee
@@ -83,9 +83,11 @@ class CommitteeMaker(Maker):
         check_members(found, dataset.dataset_sha256)
         committee = Committee([load_model(member, device=self.device, dtype=self.dtype) for member in found])
         caveats = [f"{n_failed} of {len(members)} members of the committee were not trained"] if n_failed else []
+        judged = judge_committee(committee, found, dataset)
+        caveats += ranking_caveats([judged["energies"], judged["forces"]])
         return CommitteeDoc(
             **describe_job([dataset, *found], caveats=caveats),
-            **judge_committee(committee, found, dataset),
+            **judged,
             n_failed=n_failed,
         )
 
@@ -153,9 +155,11 @@ class LastLayerCommitteeMaker(Maker):
             seed=self.seed,
         )
         committee = Committee(attach_heads(loaded, offsets))
+        judged = judge_committee(committee, [model] * self.n_heads, dataset)
+        caveats = ranking_caveats([judged["energies"], judged["forces"]])
         return CommitteeDoc(
-            **describe_job([dataset, model], seed=self.seed),
-            **judge_committee(committee, [model] * self.n_heads, dataset),
+            **describe_job([dataset, model], seed=self.seed, caveats=caveats),
+            **judged,
             last_layer=LastLayerHeads(model=model.identity, offsets=Blob.from_array(offsets), ridge=self.ridge),
         )
 
@@ -259,7 +263,8 @@ class UncertainFramesMaker(Maker):
         members
             Models that its members are among; of heads of one model, that model.
         pool
-            Unlabelled frames.
+            Unlabelled frames. Those trained on are not recognised: a committee has the hash of its dataset alone.
+            Leave them out, or they are labelled again (the quality gate then sets them aside as duplicates).
 
         Raises
         ------
