@@ -18,7 +18,8 @@ def foreign_module(content: object, trusted: Collection[str] = TRUSTED_PACKAGES)
     """First module that the JSON of an object names and that is of no trusted package; None if there is none."""
     if isinstance(content, dict):
         module = content.get("@module")
-        if module is not None and str(module).partition(".")[0] not in trusted:
+        # Of a blob that was not loaded jobflow writes an empty name, which imports nothing.
+        if module and str(module).partition(".")[0] not in trusted:
             return str(module)
         content = list(content.values())
     if isinstance(content, list):

@@ -7,6 +7,7 @@ from monty.json import jsanitize
 
 from disolyte.errors import ResultsError
 from disolyte.provenance import StageDoc
+from disolyte.records import foreign_module
 from disolyte.results import Results, summarise
 from disolyte.results.report import draw_figures, render_report
 
@@ -46,6 +47,12 @@ def test_documents_import_no_foreign_module(job_store):
     with pytest.raises(ResultsError, match="names the module 'antigravity'"):
         Results(job_store, "mine").latest(NoteDoc)
     assert "antigravity" not in sys.modules
+
+
+def test_references_to_blobs_that_are_not_loaded_name_no_module():
+    reference = {"@module": "", "@class": "", "blob_uuid": "x", "store": "data"}
+    assert foreign_module({"data": reference}) is None
+    assert foreign_module({"data": {**reference, "@module": "os"}}) == "os"
 
 
 def test_what_is_not_there_is_named(job_store):
