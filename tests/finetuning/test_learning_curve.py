@@ -95,7 +95,7 @@ def test_falling_curve_has_not_converged():
     found = verdict(points(lambda n: n**-0.4, SIZES))
     assert not found.converged
     assert found.n_train is None
-    assert "from 800 to 1600 frames takes 24.2% off the energy RMSE, more than 10%" in found.reason
+    assert "from 800 to 1600 frames the energy RMSE falls by 24.2% per doubling, more than 10%" in found.reason
 
 
 def test_flat_end_has_converged_where_it_begins():
