@@ -46,7 +46,8 @@ def show(figure, name):
 #
 # Li3In(x)Y(1-x)Br(6y)Cl(6-6y) is one crystal with three disordered sublattices: lithium fills three quarters of two
 # positions (4g and 4h), indium and yttrium share one, bromine and chlorine another. The quickstart takes four
-# compositions of the paper's eleven: the three corners of the triangle, and its middle.
+# compositions of the paper's eleven: the three corners of the triangle, and the middle of
+# one edge, the best conductor of the paper.
 
 # %%
 system = quickstart_system()

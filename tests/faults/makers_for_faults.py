@@ -83,12 +83,20 @@ def spread_flow(seconds=0.3, size=1000):
 
 
 def crash_at(point):
-    """Let FireWorks in this process die, once, at a point of ending a job that made others."""
+    """Let this process die, once, while it writes a blob, or at a point of ending a job that made others."""
     from fireworks import LaunchPad
+    from pymongo.collection import Collection
 
     def die(*_args, **_kwargs):
         os._exit(9)
 
+    if point == "blob half written":
+        # Its chunks are there, but not the entry that is written last.
+        insert = Collection.insert_one
+        Collection.insert_one = lambda self, *args, **kwargs: (
+            die() if self.name.endswith(".files") else insert(self, *args, **kwargs)
+        )
+        return
     if point == "launch written":
         refresh = LaunchPad._refresh_wf
 

@@ -34,26 +34,31 @@ def test_killed_at_random_moments(disturbed, undisturbed, victim):
     assert done.items() <= launches.items(), "a finished job ran twice"
 
 
-@pytest.mark.parametrize("point", ["launch written", "some jobs written", "jobs written"])
-def test_worker_dies_between_the_writes_that_end_a_job(disturbed, undisturbed, point):
-    """The job is finished: its result is applied from its launch, and it does not run again."""
-    disturbed.submit(makers.spread_flow(seconds=0.0))
+def work_and_crash(disturbed, point):
+    """Work on a campaign with a worker that dies at a point of :func:`makers_for_faults.crash_at`."""
     from disolyte.cli.session import open_campaign
 
     with open_campaign(disturbed.folder) as campaign:
         code = (
             "import sys; import makers_for_faults; makers_for_faults.crash_at(sys.argv[1]);"
             "from fireworks import FWorker, LaunchPad; from fireworks.core.rocket_launcher import rapidfire;"
-            "rapidfire(LaunchPad.from_file(sys.argv[2]), FWorker('crashing', 'cpu'), m_dir='.')"
+            "rapidfire(LaunchPad.from_file(sys.argv[2]), FWorker(sys.argv[3], 'cpu'), m_dir='.')"
         )
         files = campaign.files
-        command = [sys.executable, "-c", code, point, str(files.launchpad_file)]
+        command = [sys.executable, "-c", code, point, str(files.launchpad_file), f"{campaign.worker_prefix}1-cpu"]
         environment = {**os.environ, "JOBFLOW_CONFIG_FILE": str(files.jobflow_file)}
         files.launches.mkdir()
         done = subprocess.run(
             command, cwd=files.launches, env=environment, check=False, capture_output=True, timeout=60
         )
         assert done.returncode == 9, done.stderr.decode()
+
+
+@pytest.mark.parametrize("point", ["launch written", "some jobs written", "jobs written"])
+def test_worker_dies_between_the_writes_that_end_a_job(disturbed, undisturbed, point):
+    """The job is finished: its result is applied from its launch, and it does not run again."""
+    disturbed.submit(makers.spread_flow(seconds=0.0))
+    work_and_crash(disturbed, point)
 
     found, launches = disturbed.finish()
     assert found == undisturbed
@@ -154,15 +159,11 @@ def test_half_written_blob_is_not_taken_for_whole(disturbed):
     from disolyte.results import Results
 
     disturbed.submit(makers.PieceMaker(name="big", seconds=0.0, size=1_000_000).make(1))
-    launcher = disturbed.work()
-    disturbed.wait_for(lambda: disturbed.pid("worker"))
-    disturbed.wait_for(lambda: disturbed.database()["outputs_blobs.chunks"].find_one({}, {"_id": 1}))
-    psutil.Process(disturbed.pid("worker")).kill()
-    assert launcher.wait(60) != 0
+    work_and_crash(disturbed, "blob half written")
     with open_campaign(disturbed.folder) as campaign:
         database = disturbed.database()
-        assert database["outputs_blobs.chunks"].count_documents({}) > 0, "the kill came too early"
-        assert database["outputs_blobs.files"].count_documents({}) == 0, "the kill came too late"
+        assert database["outputs_blobs.chunks"].count_documents({}) > 0
+        assert database["outputs_blobs.files"].count_documents({}) == 0
         results = Results(campaign.job_store(), campaign.name)
         assert len(results.documents(makers.PieceDoc)) == 1, "jobflow writes a document before its blobs"
         with pytest.raises(ResultsError, match="is not whole"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -53,7 +53,7 @@ def _draw_errors(
     # Frames that are right by chance are not to stretch the axes over many decades.
     low, high = max(float(values.min()), float(expected.min()) / 30) / 1.4, 1.4 * float(values.max())
     inside = true >= low
-    style = {"color": COLOURS[series], "alpha": 0.7, "linewidths": 0, "rasterized": True}
+    style: dict[str, Any] = {"color": COLOURS[series], "alpha": 0.7, "linewidths": 0, "rasterized": True}
     axes.scatter(expected, np.where(inside, true, np.nan), s=16, marker=MARKERS[series], **style)
     # Those below the axis are triangles at its edge.
     axes.scatter(expected[~inside], np.full(int((~inside).sum()), 1.15 * low), s=22, marker="v", **style)
