@@ -94,7 +94,7 @@ def test_workers_outlast_a_store_that_refuses(disturbed, undisturbed):
         psutil.Process(disturbed.pid("database")).kill()
         time.sleep(4)
         start_embedded(campaign.registry, campaign.database.port)
-        disturbed.wait_for(lambda: disturbed.database().fireworks.find_one({"name": "last", "state": "COMPLETED"}), 90)
+        disturbed.wait_for(lambda: disturbed.database().fireworks.find_one({"name": "last", "state": "COMPLETED"}), 300)
         assert disturbed.pid("worker") == pid
         assert psutil.pid_exists(pid)
     found, launches = disturbed.findings()
