@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 from pymatgen.analysis.ewald import EwaldSummation
-from pymatgen.core import Lattice, Species, Structure
+from pymatgen.core import Composition, Lattice, Species, Structure
 
 from disolyte.enumeration import OrderingSpace
+from disolyte.enumeration.oxidation import guess_oxidation_states
 from disolyte.errors import EnumerationError, InputError, StructureError
 
 
@@ -96,3 +97,16 @@ class TestArguments:
 
     def test_one_element_to_pool(self):
         assert salt(pool="Na").cell.sublattices[0].name == "pool of K, Na"
+
+
+@pytest.mark.parametrize(
+    ("amounts", "states"),
+    [
+        ({"Li": 6, "P": 1, "S": 5, "Cl": 1}, {"Li": 1, "P": 5, "S": -2, "Cl": -1}),
+        ({"Li": 7, "P": 2, "S": 8, "I": 1}, {"Li": 1, "P": 5, "S": -2, "I": -1}),
+    ],
+)
+def test_guess_takes_the_common_states_whatever_was_guessed_before(monkeypatch, amounts, states):
+    """Sulphide halides have several neutral assignments; pymatgen's frequencies decide, loaded already or not."""
+    monkeypatch.setattr(Composition, "oxi_prob", None)
+    assert guess_oxidation_states(amounts) == states

@@ -166,6 +166,7 @@ def _known_states(name: str) -> tuple[int, ...]:
 
 def _likelihood(names: list[str], states: tuple[int, ...]) -> float:
     """Sum of the frequencies of the states in the ICSD, as pymatgen counts them."""
-    Composition("H").oxi_state_guesses()  # loads the table of frequencies once
-    table: Any = Composition.oxi_prob or {}
+    if Composition.oxi_prob is None:
+        Composition("NaCl").oxi_state_guesses()  # pymatgen loads the table at its first guess for a compound
+    table: Any = Composition.oxi_prob
     return sum(float(table.get(Species(name, q), 0)) for name, q in zip(names, states, strict=True))
