@@ -94,12 +94,63 @@ def test_workers_outlast_a_store_that_refuses(disturbed, undisturbed):
         psutil.Process(disturbed.pid("database")).kill()
         time.sleep(4)
         start_embedded(campaign.registry, campaign.database.port)
-        disturbed.wait_for(lambda: disturbed.database().fireworks.find_one({"name": "last", "state": "COMPLETED"}), 300)
+        disturbed.wait_for(lambda: disturbed.database().fireworks.find_one({"name": "last", "state": "COMPLETED"}))
         assert disturbed.pid("worker") == pid
         assert psutil.pid_exists(pid)
     found, launches = disturbed.findings()
     assert found == undisturbed
     assert done.items() <= launches.items()
+
+
+def test_worker_outlasts_a_lock_of_nobody(disturbed, undisturbed):
+    """The database granted a lock, and died before it said so: the worker would wait for itself."""
+    from disolyte.cli.session import open_campaign
+
+    disturbed.submit(makers.spread_flow())
+    with open_campaign(disturbed.folder) as campaign:
+        campaign.start_workers(["cpu"], threads=1)
+        disturbed.wait_for(lambda: len(disturbed.completed()) > 1)
+        workflows = disturbed.database().workflows
+        disturbed.wait_for(
+            lambda: workflows.update_one({"locked": {"$exists": False}}, {"$set": {"locked": True}}).modified_count
+        )
+        disturbed.wait_for(lambda: disturbed.database().fireworks.find_one({"name": "last", "state": "COMPLETED"}))
+    found, launches = disturbed.findings()
+    assert found == undisturbed
+    assert set(launches.values()) == {1}
+
+
+@pytest.mark.parametrize("what", ["running on paper", "ended on its launch alone", "failed for the database"])
+def test_idle_worker_puts_right_what_it_lost(disturbed, undisturbed, what):
+    """Between worker and database one answer is lost, and neither of them ends."""
+    from disolyte.cli.session import open_campaign
+
+    disturbed.submit(makers.spread_flow(seconds=0.0))
+    work_and_crash(disturbed, "launch written")
+    with open_campaign(disturbed.folder) as campaign:
+        database = disturbed.database()
+        lost = database.fireworks.find_one({"name": "spread"})
+        assert lost["state"] == "RUNNING"
+        launch = {"launch_id": lost["launches"][-1], "fworker.name": f"{campaign.worker_prefix}1-cpu"}
+        traceback = "Traceback (most recent call last):\npymongo.errors.AutoReconnect: connection closed\n"
+        changes = {
+            "running on paper": {"state": "RUNNING"},
+            "ended on its launch alone": {"state": "COMPLETED"},
+            "failed for the database": {
+                "state": "FIZZLED",
+                "action.stored_data": {"_exception": {"_stacktrace": traceback}},
+            },
+        }[what]
+        assert database.launches.update_one(launch, {"$set": changes}).matched_count == 1
+        if changes["state"] == "FIZZLED":
+            campaign.launchpad()._refresh_wf(lost["fw_id"])
+            assert database.fireworks.find_one({"name": "spread"})["state"] == "FIZZLED"
+        database.workflows.update_many({}, {"$unset": {"locked": True}})
+        campaign.start_workers(["cpu"], threads=1)
+        disturbed.wait_for(lambda: disturbed.database().fireworks.find_one({"name": "last", "state": "COMPLETED"}))
+    found, launches = disturbed.findings()
+    assert found == undisturbed
+    assert launches[lost["fw_id"]] == (1 if what == "ended on its launch alone" else 2)
 
 
 def test_store_that_refuses_writes_for_a_while(disturbed, undisturbed):

@@ -27,6 +27,7 @@ from disolyte.workers.database import Database
 from disolyte.workers.files import write_yaml
 from disolyte.workers.folder import RunFolder, fworker_spec, read_fworker
 from disolyte.workers.jobs import UNFINISHED, JobState, JobTable, find_jobs
+from disolyte.workers.leftovers import locks_released
 from disolyte.workers.processes import ProcessRegistry
 from disolyte.workers.recovery import (
     Recovery,
@@ -34,7 +35,6 @@ from disolyte.workers.recovery import (
     lost_jobs,
     recover_campaign,
     reignite_jobs,
-    release_locks,
     release_worker,
     rerun_jobs,
 )
@@ -158,9 +158,9 @@ class Campaign:
         launchpad, local = self.launchpad(), self.worker_prefix
         if not has_other_workers(launchpad, self.name, local):
             return recover_campaign(launchpad, self.name, self.folder, failed=failed)
-        release_locks(launchpad, self.name)
-        again = release_worker(launchpad, re.compile(f"^{re.escape(local)}"), self.name, self.folder)
-        return Recovery([], again + (self.rerun_failed() if failed else []))
+        with locks_released(launchpad, self.name):
+            found = release_worker(launchpad, re.compile(f"^{re.escape(local)}"), self.name, self.folder)
+            return Recovery(found.applied, found.rerun + (self.rerun_failed() if failed else []))
 
     def rerun_failed(self, silent_s: float | None = None) -> list[int]:
         """Make ready again what failed, while other workers of the campaign may run.

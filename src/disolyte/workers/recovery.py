@@ -8,7 +8,6 @@ from there, so that no finished job runs twice; jobs without a result run again,
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +15,19 @@ from typing import Any, Final
 
 from fireworks import LaunchPad
 
-LOCK_PATIENCE_S: Final = 10.0
-"""A lock that is held all this time belongs to a process that is gone."""
+MOST_LAUNCHES: Final = 4
+"""A job that has failed so often for the database is left for people to look at."""
+_TRACEBACK: Final = "action.stored_data._exception._stacktrace"
+_CONNECTION_ERRORS: Final = tuple(
+    f"pymongo.errors.{name}"
+    for name in (
+        "AutoReconnect",
+        "NetworkTimeout",
+        "NotPrimaryError",
+        "ServerSelectionTimeoutError",
+        "WaitQueueTimeout",
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -102,64 +112,38 @@ def has_other_workers(launchpad: LaunchPad, campaign: str, local: str) -> bool:
     return any(not str(launch["fworker"]["name"]).startswith(local) for launch in launches)
 
 
-def release_worker(
-    launchpad: LaunchPad, worker: str | re.Pattern[str], campaign: str | None, folder: Path
-) -> list[int]:
-    """Make ready again what a worker, or those with a name like that, ran when they lost the database or died.
+def release_worker(launchpad: LaunchPad, worker: str | re.Pattern[str], campaign: str | None, folder: Path) -> Recovery:
+    """Put right what a worker, or those with a name like that, ran when they lost the database or died.
 
-    They must run no more; a worker may ask for itself.
+    They must run nothing now; a worker may ask for itself. A result that was written is applied; jobs that run on
+    paper, or failed because the database was away, are made ready again.
     """
-    begun = {"state": {"$in": ["RUNNING", "RESERVED"]}}
-    launches = launchpad.launches.find({"fworker.name": worker, **begun}, {"fw_id": 1})
-    wanted: dict[str, Any] = {"fw_id": {"$in": [launch["fw_id"] for launch in launches]}}
-    wanted["state"] = {"$in": ["RUNNING", "RESERVED"]}
+    wanted: dict[str, Any] = {"state": {"$in": ["RUNNING", "RESERVED", "FIZZLED"]}, "launches": {"$ne": []}}
     if campaign is not None:
         wanted["spec.campaign"] = campaign
-    lost = [job["fw_id"] for job in launchpad.fireworks.find(wanted, {"fw_id": 1})]
-    rerun_jobs(launchpad, lost, folder)
-    return lost
+    last = {
+        job["launches"][-1]: job for job in launchpad.fireworks.find(wanted, {"fw_id": 1, "state": 1, "launches": 1})
+    }
+    mine = {"launch_id": {"$in": list(last)}, "fworker.name": worker}
+    applied, again = [], []
+    for launch in launchpad.launches.find(mine, {"launch_id": 1, "state": 1, _TRACEBACK: 1}):
+        job = last[launch["launch_id"]]
+        if job["state"] == "FIZZLED":
+            if len(job["launches"]) < MOST_LAUNCHES and _lost_its_database(launch):
+                again.append(job["fw_id"])
+        elif launch["state"] == "COMPLETED":
+            launchpad._refresh_wf(job["fw_id"])
+            applied.append(job["fw_id"])
+        else:
+            again.append(job["fw_id"])
+    rerun_jobs(launchpad, again, folder)
+    return Recovery(applied, again)
 
 
-def release_locks(launchpad: LaunchPad, campaign: str | None) -> None:
-    """Unlock workflows whose lock nobody gives back; locks in use are held for moments only."""
-    locked: dict[str, Any] = {"locked": {"$exists": True}}
-    if campaign is not None:
-        locked["metadata.campaign"] = campaign
-    held = {workflow["_id"] for workflow in launchpad.workflows.find(locked, {"_id": 1})}
-    deadline = time.monotonic() + LOCK_PATIENCE_S
-    while held and time.monotonic() < deadline:
-        time.sleep(0.05)
-        held &= {workflow["_id"] for workflow in launchpad.workflows.find(locked, {"_id": 1})}
-    launchpad.workflows.update_many({"_id": {"$in": sorted(held)}}, {"$unset": {"locked": True}})
-
-
-class AbandonedCheckouts:
-    """Jobs that were taken for running, but whose launch was never written: the database was away just then.
-
-    Parameters
-    ----------
-    launchpad
-        The LaunchPad.
-    campaign
-        Name of the campaign; all of the LaunchPad if None.
-    """
-
-    def __init__(self, launchpad: LaunchPad, campaign: str | None) -> None:
-        self._launchpad = launchpad
-        self._wanted: dict[str, Any] = {"state": "RESERVED", "launches": []}
-        if campaign is not None:
-            self._wanted["spec.campaign"] = campaign
-        self._since: dict[int, float] = {}
-
-    def release(self) -> None:
-        """Make ready again those that this has seen for a while; taking a job takes moments."""
-        now = time.monotonic()
-        found = [job["fw_id"] for job in self._launchpad.fireworks.find(self._wanted, {"fw_id": 1})]
-        self._since = {fw_id: self._since.get(fw_id, now) for fw_id in found}
-        old = [fw_id for fw_id, since in self._since.items() if now - since > LOCK_PATIENCE_S]
-        if old:
-            wanted = {**self._wanted, "fw_id": {"$in": old}}
-            self._launchpad.fireworks.update_many(wanted, {"$set": {"state": "READY"}})
+def _lost_its_database(launch: dict[str, Any]) -> bool:
+    stored = (launch.get("action") or {}).get("stored_data") or {}
+    lines = str((stored.get("_exception") or {}).get("_stacktrace")).strip().splitlines()
+    return bool(lines) and lines[-1].startswith(_CONNECTION_ERRORS)
 
 
 def lost_jobs(launchpad: LaunchPad, campaign: str, silent_s: float) -> list[int]:

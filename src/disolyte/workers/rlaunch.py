@@ -13,14 +13,15 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import psutil
+from fireworks import FWorker, LaunchPad
+from fireworks.core.rocket_launcher import rapidfire
+from pymongo.errors import PyMongoError
 
-if TYPE_CHECKING:
-    from fireworks import FWorker, LaunchPad
-
-    from disolyte.workers.recovery import AbandonedCheckouts
+from disolyte.workers.leftovers import PATIENCE_S, Leftovers, locks_released
+from disolyte.workers.recovery import release_worker
 
 POLL_S: Final = 0.5
 OUTAGE_S: Final = 600.0
@@ -29,55 +30,54 @@ OUTAGE_S: Final = 600.0
 
 def main(launchpad_file: str, fworker_file: str, name: str, parent_pid: int) -> None:
     """Run jobs as they become ready, until the parent is gone or the process is ended."""
-    from fireworks import FWorker, LaunchPad
-    from pymongo.errors import PyMongoError
-
-    from disolyte.workers.recovery import AbandonedCheckouts
-
     logging.getLogger("launchpad").setLevel(logging.WARNING)
     threading.Thread(target=_follow, args=(parent_pid,), daemon=True).start()
     launchpad, fworker = LaunchPad.from_file(launchpad_file), FWorker.from_file(fworker_file)
     fworker.name = name
-    home = Path.cwd()
-    abandoned = AbandonedCheckouts(launchpad, fworker.query.get("spec.campaign"))
-    while True:
-        try:
-            _run_ready_jobs(launchpad, fworker, home, abandoned)
-        except PyMongoError as error:
-            _report(f"the database is away ({type(error).__name__}); waiting for it")
-            os.chdir(home)
-            _wait_and_release(launchpad, fworker, home)
+    home, campaign = Path.cwd(), fworker.query.get("spec.campaign")
+    leftovers = Leftovers(launchpad, campaign)
+    tidied = time.monotonic()
+    with locks_released(launchpad, campaign):
+        while True:
+            try:
+                if launchpad.run_exists(fworker):
+                    # One round at a time: FireWorks' own endless loop sleeps in whole seconds and logs each time.
+                    rapidfire(launchpad, fworker, m_dir=str(home), max_loops=1, nlaunches=-1, sleep_time=1)
+                elif time.monotonic() - tidied > PATIENCE_S:
+                    leftovers.release_checkouts()
+                    _release_own(launchpad, fworker, home)
+                    tidied = time.monotonic()
+                else:
+                    time.sleep(POLL_S)
+            except (PyMongoError, RuntimeError) as error:
+                # FireWorks wraps what befalls it while it changes a workflow.
+                cause = error if isinstance(error, PyMongoError) else error.__context__
+                if not isinstance(cause, PyMongoError):
+                    raise
+                _report(f"the database is away ({type(cause).__name__}); waiting for it")
+                os.chdir(home)
+                _wait_and_release(launchpad, fworker, home)
 
 
-def _run_ready_jobs(launchpad: LaunchPad, fworker: FWorker, home: Path, abandoned: AbandonedCheckouts) -> None:
-    from fireworks.core.rocket_launcher import rapidfire
-
-    # One round at a time: FireWorks' own endless loop sleeps in whole seconds and logs each time.
-    if launchpad.run_exists(fworker):
-        rapidfire(launchpad, fworker, m_dir=str(home), max_loops=1, nlaunches=-1, sleep_time=1)
-    else:
-        abandoned.release()
-        time.sleep(POLL_S)
+def _release_own(launchpad: LaunchPad, fworker: FWorker, home: Path) -> None:
+    """Put right what this worker, which runs nothing now, was running when it lost the database."""
+    found = release_worker(launchpad, fworker.name, fworker.query.get("spec.campaign"), home)
+    if found.applied or found.rerun:
+        _report(f"jobs whose result was applied late: {found.applied or 'none'}; to run again: {found.rerun or 'none'}")
 
 
 def _wait_and_release(launchpad: LaunchPad, fworker: FWorker, home: Path) -> None:
-    """Wait for the database, and make ready again what this worker was running."""
-    from pymongo.errors import PyMongoError
-
-    from disolyte.workers.recovery import release_locks, release_worker
-
-    campaign = fworker.query.get("spec.campaign")
+    """Wait for the database, and put right what this worker was running."""
     deadline = time.monotonic() + OUTAGE_S
     while True:
         try:
-            release_locks(launchpad, campaign)
-            lost = release_worker(launchpad, fworker.name, campaign, home)
+            _release_own(launchpad, fworker, home)
         except PyMongoError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(POLL_S)
         else:
-            _report(f"the database is back; jobs to run again: {lost or 'none'}")
+            _report("the database is back")
             return
 
 
