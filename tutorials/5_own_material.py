@@ -81,7 +81,8 @@ print(chloride.read_text())
 # ## First attempt: charges
 #
 # Orderings are ranked by electrostatics, and every composition must be neutral. So disolyte wants an oxidation state
-# for each element. A CIF rarely states them:
+# for each element. It takes those that a CIF states, by `_atom_type_oxidation_number` or in type symbols such as `P5+`.
+# Most state none:
 
 # %%
 attempt(DisorderedSystem.from_disordered_structure, chloride, mobile_ion="Li")
@@ -169,8 +170,9 @@ print(f"1×1×1: {nearest.n_raw} ways, {nearest.n_distinct} distinct;", *nearest
 # ## The whole series as a YAML file
 #
 # A hull needs more than one composition. Two CIFs, one for each end member, and a grid between them make a system of a
-# dozen lines; cells and positions are interpolated. Such a file is easily mistyped, and each mistake is told with its
-# line:
+# dozen lines; cells and positions are interpolated. Without `grid` and `end_members` a file is a system of one
+# composition, with the disorder of its CIF or of `occupancies` that are numbers (`X: {Cl: 0.5, Br: 0.5}`). Such a file
+# is easily mistyped, and each mistake is told with its line:
 
 # %%
 (FOLDER / "chloride.cif").write_text(CIF.format(edge=9.859, lithium=0.5, halogens="  Cl1  Cl  0.0  0.0  0.0  1.0"))
@@ -299,6 +301,6 @@ show(plot_hull(selection), "hull")
 # - Occupancies that balance the charge; `charge_tolerance_e` for rounded ones.
 # - Split positions: `disolyte systems show` names pairs closer than 2 Å; merge them.
 # - Sites that share ions: one sublattice name for them, as for 4g and 4h of the halides:
-#   `sublattices: {Li1: Li, Li2: Li}`.
+#   `sublattices: {Li1: Li, Li2: Li}`. A site that ions share has a label for each in the CIF; any of them names it.
 # - A supercell for each composition; `disolyte plan` refuses what none holds.
 # - References and caveats into the file: documents and figures inherit the caveats.

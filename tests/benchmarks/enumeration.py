@@ -204,8 +204,8 @@ def ewald():
 def measured_structures():
     """Every disordered CIF of OBELiX: counted or refused, per family."""
     from disolyte.enumeration import OrderingSpace
-    from disolyte.enumeration.files import read_disordered_structure
     from disolyte.errors import DisolyteError
+    from disolyte.systems.structure_files import read_structure_file
 
     if not OBELIX.is_dir():
         return {"skipped": "the measured structures are not here"}
@@ -220,7 +220,7 @@ def measured_structures():
         for rounding in ("refuse", "nearest"):
             started = time.perf_counter()
             try:
-                space = OrderingSpace.from_structure(read_disordered_structure(file), rounding=rounding)
+                space = OrderingSpace.from_structure(read_structure_file(file), rounding=rounding)
                 assert space.n_distinct >= 1
                 exact = rounding == "refuse"
                 row["counted" if exact else "counted_rounded"] += 1

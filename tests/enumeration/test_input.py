@@ -7,7 +7,7 @@ from pymatgen.core import Composition, Lattice, Species, Structure
 
 from disolyte.enumeration import OrderingSpace
 from disolyte.enumeration.oxidation import guess_oxidation_states
-from disolyte.errors import EnumerationError, InputError, StructureError
+from disolyte.errors import EnumerationError, InputError, OxidationStateError, StructureError
 
 
 def salt(**keywords):
@@ -110,3 +110,14 @@ def test_guess_takes_the_common_states_whatever_was_guessed_before(monkeypatch, 
     """Sulphide halides have several neutral assignments; pymatgen's frequencies decide, loaded already or not."""
     monkeypatch.setattr(Composition, "oxi_prob", None)
     assert guess_oxidation_states(amounts) == states
+
+
+@pytest.mark.parametrize("amounts", [{"Na": 3, "Sb": 1, "S": 3, "Cl": 1}, {"Li": 1, "P": 1, "S": 1}])
+def test_electronegative_elements_are_not_guessed_to_be_cations(amounts):
+    """Else Na3SbS3Cl had Cl +5 beside Sb -2."""
+    with pytest.raises(OxidationStateError, match="with the electronegative elements negative: .*oxidation_states"):
+        guess_oxidation_states(amounts)
+
+
+def test_cations_may_be_a_little_more_electronegative_than_anions():
+    assert guess_oxidation_states({"Pb": 1, "Te": 1}) == {"Pb": 2, "Te": -2}

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from disolyte.enumeration import OrderingSpace
-from disolyte.enumeration.files import read_disordered_structure
 from disolyte.errors import CompositionError, DisolyteError, StructureError
+from disolyte.systems.structure_files import read_structure_file
 
 FOLDER = Path(__file__).parents[3] / "shared" / "data" / "obelix" / "cif"
 FILES = sorted(FOLDER.glob("*.cif"))
@@ -16,7 +16,7 @@ FILES = sorted(FOLDER.glob("*.cif"))
 
 @cache
 def structures():
-    return {file.name: read_disordered_structure(file) for file in FILES}
+    return {file.name: read_structure_file(file) for file in FILES}
 
 
 pytestmark = pytest.mark.skipif(not FILES, reason="the measured structures are not here")

@@ -50,7 +50,14 @@ def test_occupancy_above_one_names_sublattice_and_value():
 
 def test_charge_is_named():
     system = binary(oxidation_states={"Na": 1, "K": 2, "Cl": -1})
-    with pytest.raises(OxidationStateError, match=r"\+0.25 e per formula unit.*K \+2"):
+    with pytest.raises(OxidationStateError, match=r"\+0.25 e per formula unit, \+1 e per cell.*K \+2"):
+        system.check()
+
+
+def test_charge_of_a_cell_that_is_one_formula_unit():
+    """Amounts without a common divisor make the cell the formula unit: Na2.8K1.2Cl4."""
+    system = binary(grid=[{"x": 0.3}], oxidation_states={"Na": 1, "K": 2, "Cl": -1}, formula_units_per_cell=1)
+    with pytest.raises(OxidationStateError, match=r"Na2.8K1.2Cl4 .*an excess charge of \+1.2 e per cell with"):
         system.check()
 
 
@@ -80,7 +87,10 @@ def test_compositions_outside_the_end_members():
 
 
 def test_one_composition_has_no_axes():
-    system = binary(occupancies={"A": {"Na": "1/2", "K": "1/2"}}, grid=[{}], end_members=[{}])
+    given = binary(occupancies={"A": {"Na": "1/2", "K": "1/2"}}, grid=[{}], end_members=[{}])
+    fields = {name: value for name, value in dict(given).items() if name not in {"grid", "end_members"}}
+    system = DisorderedSystem(**fields)
+    assert system == given, "they need not be given"
     system.check()
     (point,) = system.points()
     assert system.axes == []
@@ -144,7 +154,7 @@ def test_bad_structures(tmp_path):
     rock_salt("Na").to(filename=str(ordered))
     with pytest.raises(StructureError, match="no site of partial occupancy"):
         DisorderedSystem.from_disordered_structure(ordered, mobile_ion="Na", oxidation_states=STATES)
-    with pytest.raises(StructureError, match="there is no structure file"):
+    with pytest.raises(StructureError, match="there is no file"):
         DisorderedSystem.from_disordered_structure(tmp_path / "none.cif", mobile_ion="Na")
     broken = tmp_path / "broken.cif"
     broken.write_text("data_x\n_cell_length_a nonsense\n")

@@ -184,7 +184,7 @@ def test_grid_too_large_is_refused_at_once(write):
 
 def test_missing_and_broken_cif(write):
     text = "mobile_ion: Li\noxidation_states: {Li: 1}\nparents:\n- cif: none.cif\n"
-    with pytest.raises(StructureError, match=r"line 4, parents\[0\].cif: there is no structure file"):
+    with pytest.raises(StructureError, match=r"line 4, parents\[0\].cif: there is no file"):
         DisorderedSystem.from_yaml(write(text))
     write("data_x\n_cell_length_a nonsense\n", "none.cif")
     with pytest.raises(StructureError, match=r"line 4, parents\[0\].cif: .*cannot be read"):

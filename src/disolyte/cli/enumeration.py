@@ -167,9 +167,9 @@ def _open_space(
 ) -> tuple[OrderingSpace, list[str]]:
     """The space, and what must be known of the file."""
     from disolyte.enumeration import OrderingSpace, Rounding
-    from disolyte.enumeration.files import read_disordered_structure
+    from disolyte.systems.structure_files import read_structure_file
 
-    structure = read_disordered_structure(file)
+    structure = read_structure_file(file)
     space = OrderingSpace.from_structure(
         structure,
         parse_supercell_text(supercell),

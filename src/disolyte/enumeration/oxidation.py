@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import product
-from math import gcd, isfinite, nan, prod
+from math import gcd, inf, isfinite, nan, prod
 from typing import Any
+from warnings import catch_warnings
 
 from pymatgen.core import Composition, Element, Species, get_el_sp
 
@@ -17,6 +19,9 @@ CHARGE_TOLERANCE_E = 1e-3
 
 MAX_GUESSED_CHARGE_E_PER_ATOM = 0.05
 """Guessed states may leave this charge: refined or rounded occupancies are seldom exactly neutral."""
+
+MAX_REVERSAL = 0.3
+"""Most by which the electronegativity (Pauling) of a guessed cation exceeds that of a guessed anion, as in PbTe."""
 
 _MAX_ASSIGNMENTS = 200_000
 
@@ -114,7 +119,8 @@ def _read_charge(name: str, value: Any) -> float:
 def guess_oxidation_states(amounts: Mapping[str, int]) -> dict[str, float]:
     """One oxidation state for each element that makes the cell neutral; the commonest such assignment.
 
-    Where no assignment does so exactly, that of common states which comes closest.
+    Where no assignment does so exactly, that of common states which comes closest. None is taken that makes an element
+    positive beside a negative one of lower electronegativity: chlorine beside antimony, or sulphur beside phosphorus.
 
     Parameters
     ----------
@@ -124,7 +130,7 @@ def guess_oxidation_states(amounts: Mapping[str, int]) -> dict[str, float]:
     Raises
     ------
     OxidationStateError
-        If none leaves less than :data:`MAX_GUESSED_CHARGE_E_PER_ATOM`.
+        If no plausible one leaves less than :data:`MAX_GUESSED_CHARGE_E_PER_ATOM`.
 
     Examples
     --------
@@ -139,19 +145,35 @@ def guess_oxidation_states(amounts: Mapping[str, int]) -> dict[str, float]:
         if not 0 < prod(len(entry) for entry in options) <= _MAX_ASSIGNMENTS:
             continue
         charges = {
-            states: abs(sum(q * n for q, n in zip(states, reduced, strict=True))) for states in product(*options)
+            states: abs(sum(q * n for q, n in zip(states, reduced, strict=True)))
+            for states in product(*options)
+            if _is_plausible(names, states)
         }
         allowed = MAX_GUESSED_CHARGE_E_PER_ATOM * sum(reduced) if tables is _common_states else 0.0
-        smallest = min(charges.values())
+        smallest = min(charges.values(), default=inf)
         if smallest <= allowed:
             nearest = [states for states, charge in charges.items() if charge == smallest]
             best = max(nearest, key=lambda states: _likelihood(names, states))
             return {name: float(q) for name, q in zip(names, best, strict=True)}
     formula = "".join(f"{name}{amount}" for name, amount in zip(names, reduced, strict=True))
     raise OxidationStateError(
-        f"no oxidation states of {', '.join(names)} make {formula} neutral: give them in oxidation_states (or with the "
-        "species of the structure)"
+        f"no oxidation states of {', '.join(names)} make {formula} neutral with the electronegative elements negative: "
+        "correct the occupancies, or give the states in oxidation_states (or with the species of the structure)"
     )
+
+
+def _is_plausible(names: list[str], states: tuple[int, ...]) -> bool:
+    """Whether no cation is markedly more electronegative than an anion."""
+    pulls = [_electronegativity(name) for name in names]
+    cations = [pull for pull, state in zip(pulls, states, strict=True) if state > 0]
+    anions = [pull for pull, state in zip(pulls, states, strict=True) if state < 0]
+    return max(cations, default=-inf) - min(anions, default=inf) <= MAX_REVERSAL
+
+
+@cache
+def _electronegativity(name: str) -> float:
+    with catch_warnings(action="ignore"):  # of noble gases pymatgen warns that there is none
+        return float(Element(name).X)
 
 
 def _common_states(name: str) -> tuple[int, ...]:

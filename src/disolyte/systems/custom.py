@@ -11,15 +11,13 @@ from typing import Any
 from pymatgen.core import Structure
 from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 
-from disolyte.errors import InputError, OxidationStateError, StructureError
+from disolyte.errors import OxidationStateError, StructureError
 from disolyte.systems.exclusions import merge_close_sites
 from disolyte.systems.formulas import count_formula_units, element_symbol
+from disolyte.systems.structure_files import read_structure_file
 
 SYMMETRY_TOLERANCE_ANG = 0.01
 """Distance within which two sites count as equivalent."""
-
-MAX_FILE_BYTES = 20_000_000
-"""Largest structure file."""
 
 
 def describe_disordered_structure(
@@ -52,6 +50,7 @@ def describe_disordered_structure(
     source = "the structure" if isinstance(structure, Structure) else Path(structure).name
     if not isinstance(structure, Structure):
         structure = read_structure_file(Path(structure))
+    caveats = list(structure.properties.get("caveats", []))
     structure = merge_close_sites(structure, merge_within_ang)
     if structure.is_ordered:
         raise StructureError(
@@ -81,27 +80,8 @@ def describe_disordered_structure(
         "oxidation_states": states,
         "formula_units_per_cell": formula_units,
         "references": [source],
+        "caveats": caveats,
     }
-
-
-def read_structure_file(path: Path) -> Structure:
-    """Structure, with partial occupancies, from a file that pymatgen reads.
-
-    Raises
-    ------
-    StructureError
-        If the file is missing, too large, or cannot be read.
-    """
-    if not path.is_file():
-        raise StructureError(f"there is no structure file {path}")
-    if path.stat().st_size > MAX_FILE_BYTES:
-        raise StructureError(f"{path} has {path.stat().st_size} bytes; at most {MAX_FILE_BYTES} are read")
-    try:
-        return Structure.from_file(path)
-    except InputError:
-        raise
-    except Exception as error:  # pymatgen's readers raise all kinds
-        raise StructureError(f"{path} cannot be read as a crystal structure: {error}") from error
 
 
 def _stated_oxidation_states(structure: Structure) -> dict[str, float]:

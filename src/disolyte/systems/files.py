@@ -8,8 +8,8 @@ and one site of each position, or as the path of a CIF, seen from the file:
     mobile_ion: Li
     oxidation_states: {Li: 1, P: 5, S: -2, Cl: -1, Br: -1}
     parents:
-    - cif: Li6PS5Cl.cif          # one sublattice for each label of the file,
-      sublattices: {Cl1: X}      # unless named here
+    - cif: Li6PS5Cl.cif          # one sublattice for each site label of the file,
+      sublattices: {Cl1: X}      # unless named here; any label of a shared site will do
     - space_group: F-43m
       lattice: [9.98, 9.98, 9.98, 90, 90, 90]
       sites:
@@ -19,9 +19,10 @@ and one site of each position, or as the path of a CIF, seen from the file:
     grid: {x: [0, 0.5, 1]}
     end_members: [{x: 0}, {x: 1}]
 
-Parents, mobile ion and oxidation states are needed; with these alone it is a system of one composition. Where isovalent
-species share a sublattice with reasons of their own, ``ranking_charges: {O: -2 - (1 - x) / 2, S: -2 + x / 2}`` tells
-them apart when orderings are ranked.
+Parents, mobile ion and oxidation states are needed; the rest may be left out. Without ``grid`` and ``end_members``
+it is a system of one composition: its disorder is that of the CIF, or of ``occupancies`` that are numbers, such as
+``X: {Cl: 0.5, Br: 0.5}``. Where isovalent species share a sublattice with reasons of their own,
+``ranking_charges: {O: -2 - (1 - x) / 2, S: -2 + x / 2}`` tells them apart when orderings are ranked.
 """
 
 from __future__ import annotations

@@ -29,10 +29,11 @@ class GridPoint(Record):
 class CompositionGrid(Record):
     """Compositions to study and those that span them, as coordinates on the axes.
 
-    A system of one composition has no axes: its grid is ``[{}]``, and so are its end members.
+    A system of one composition has no axes; its grid and its end members, both ``[{}]``, need not be given.
     """
 
     grid: list[dict[str, FiniteFloat]] = Field(
+        default=[{}],
         min_length=1,
         max_length=MAX_COMPOSITIONS,
         description="Coordinates of the compositions to study. A mapping of axes to values is taken as their product.",
@@ -41,7 +42,7 @@ class CompositionGrid(Record):
         default_factory=list, description="What a composition must meet, e.g. 'x + y >= 1'; others are left out."
     )
     end_members: list[dict[str, FiniteFloat]] = Field(
-        min_length=1, description="Compositions that span the grid: one more than there are axes."
+        default=[{}], min_length=1, description="Compositions that span the grid: one more than there are axes."
     )
 
     @field_validator("grid", mode="before")

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from disolyte.errors import InputError
-from disolyte.systems.custom import read_structure_file
 from disolyte.systems.lithium_orthosalts import alpha_li3ps4, beta_li3ps4, cmcm_li4geo4, gamma_li3ps4, lpsgo
 from disolyte.systems.liybc import liybc
 from disolyte.systems.nasicon import nasicon
 from disolyte.systems.schema import DisorderedSystem
+from disolyte.systems.structure_files import read_structure_file
 
 _SYSTEMS: Final[dict[str, Callable[[], DisorderedSystem]]] = {
     "nasicon": nasicon,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -10,9 +11,9 @@ from pymatgen.core import Element, Structure
 from scipy.optimize import linear_sum_assignment
 
 from disolyte.errors import InputError, StructureError
-from disolyte.systems.custom import read_structure_file
 from disolyte.systems.exclusions import merge_close_sites
 from disolyte.systems.formulas import element_symbol
+from disolyte.systems.structure_files import read_structure_file, site_names
 from disolyte.systems.structures import WyckoffSite, parent_structure
 
 if TYPE_CHECKING:
@@ -34,12 +35,14 @@ ANGLES_DEG: Final = (10.0, 170.0)
 
 
 class LoadedParent(NamedTuple):
-    """A parent structure, and the occupancies that came with it."""
+    """A parent structure, and what came with it."""
 
     structure: Structure
     """One species per site; site property ``sublattice``."""
     occupancies: dict[str, dict[str, float]]
     """Occupancy of each element on each sublattice; ordered sublattices, too."""
+    names: Mapping[str, str] = MappingProxyType({})
+    """Sublattice by each label of its sites in a CIF, which labels every species of a shared site."""
 
 
 def build_inline_parent(
@@ -84,37 +87,55 @@ def load_cif_parent(path: Path, sublattices: Mapping[str, str], merge_within_ang
     path
         The file.
     sublattices
-        Sublattice of each site label; of the others it is the label itself.
+        Sublattice of each site label; of the others it is the label itself. A site that several species share has a
+        label for each: any of them will do.
     merge_within_ang
         Partially occupied sites of equal species closer than this become one site.
 
     Raises
     ------
     StructureError
-        If the file cannot be read, a label is not in it, or sites fall onto each other.
+        If the file cannot be read, a label is not in it, two labels of one site are given different sublattices, or
+        sites fall onto each other.
     """
     try:
         structure = read_structure_file(path)
     except InputError as error:
         error.at("cif")
         raise
+    names = site_names(path, structure)
     structure = merge_close_sites(structure, merge_within_ang)
+    names = {label: site for label, site in names.items() if site in structure.labels}
     _check_distances(structure)
-    names = [str(label) for label in structure.labels]
-    unknown = sorted(set(sublattices) - set(names))
-    if unknown:
-        known = ", ".join(dict.fromkeys(names))
-        raise StructureError(f"{path} has no site labelled {unknown[0]!r}; it has {known}").at(
-            "sublattices", unknown[0]
-        )
-    labels = [sublattices.get(name, name) for name in names]
+    chosen = _sublattice_by_label(path, names, sublattices)
+    labels = [chosen[str(label)] for label in structure.labels]
     parent = Structure(
         structure.lattice,
         [element_symbol(next(iter(site.species))) for site in structure],
         structure.frac_coords,
         site_properties={"sublattice": labels},
     )
-    return LoadedParent(parent, _occupancies(structure, labels))
+    return LoadedParent(parent, _occupancies(structure, labels), chosen)
+
+
+def _sublattice_by_label(path: Path, names: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Sublattice of every label of a file; sites that nothing is given for are sublattices of their own."""
+    known = ", ".join(_describe_site(names, label) for label in dict.fromkeys(names.values()))
+    chosen: dict[str, str] = {}
+    for label, sublattice in given.items():
+        if label not in names:
+            raise StructureError(f"{path} has no site labelled {label!r}; it has {known}").at("sublattices", label)
+        if chosen.setdefault(names[label], sublattice) != sublattice:
+            raise StructureError(
+                f"the site {_describe_site(names, names[label])} is given the sublattices {chosen[names[label]]!r} and "
+                f"{sublattice!r}: give it one"
+            ).at("sublattices", label)
+    return {label: chosen.get(site, site) for label, site in names.items()}
+
+
+def _describe_site(names: Mapping[str, str], label: str) -> str:
+    """All labels of a site, as ``Cl1 = Br1``."""
+    return " = ".join([label, *(other for other, site in names.items() if site == label and other != label)])
 
 
 def join_occupancies(
@@ -122,14 +143,23 @@ def join_occupancies(
 ) -> dict[str, dict[str, str]]:
     """Occupancies as expressions: the given ones, and those of the parents for other disordered sublattices.
 
+    A sublattice is given by its name, or by any of its labels in the first parent's CIF.
+
     Raises
     ------
     StructureError
-        If a sublattice is not given and its sites, or the parents, differ in its occupancy.
+        If a sublattice is given twice, or is not given and its sites, or the parents, differ in its occupancy.
     """
-    joined = {label: {name: f"{value}" for name, value in species.items()} for label, species in given.items()}
+    joined: dict[str, dict[str, str]] = {}
+    for label, species in given.items():
+        name = label if label in parents[0].occupancies else parents[0].names.get(label, label)
+        if name in joined:
+            raise StructureError(f"{label!r} and another label name the sublattice {name!r}: give it once").at(
+                "occupancies", label
+            )
+        joined[name] = {element: f"{value}" for element, value in species.items()}
     for label, own in parents[0].occupancies.items():
-        if label in given:
+        if label in joined:
             continue
         alike = all(parent.occupancies.get(label) == own for parent in parents)
         if not own or not alike:
