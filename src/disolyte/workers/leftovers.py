@@ -11,6 +11,8 @@ from typing import Any, Final
 from fireworks import LaunchPad
 from pymongo.errors import PyMongoError
 
+from disolyte.workers.recovery import find_orphans
+
 PATIENCE_S: Final = 10.0
 """Locks are held, and jobs taken, in moments; after this time those who did it are gone."""
 PATIENCE_PER_JOB_S: Final = 0.002
@@ -76,6 +78,18 @@ def locks_released(launchpad: LaunchPad, campaign: str | None) -> Iterator[None]
         yield
     finally:
         ended.set()
+
+
+def drop_orphans(launchpad: LaunchPad, campaign: str | None) -> None:
+    """Delete jobs that no workflow knows, and gets to know soon: who ran one would wait for its workflow in vain.
+
+    They are made anew when the result of the job that made them is applied, or when it runs again.
+    """
+    if campaign is None or not (orphans := find_orphans(launchpad, campaign)):
+        return
+    time.sleep(PATIENCE_S)
+    orphans &= find_orphans(launchpad, campaign)
+    launchpad.fireworks.delete_many({"fw_id": {"$in": sorted(orphans)}})
 
 
 class _Ages:

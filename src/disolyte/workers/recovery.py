@@ -18,7 +18,7 @@ from fireworks import LaunchPad
 MOST_LAUNCHES: Final = 4
 """A job that has failed so often for the database is left for people to look at."""
 _TRACEBACK: Final = "action.stored_data._exception._stacktrace"
-_CONNECTION_ERRORS: Final = tuple(
+_OUTAGES: Final = tuple(
     f"pymongo.errors.{name}"
     for name in (
         "AutoReconnect",
@@ -63,27 +63,35 @@ def recover_campaign(launchpad: LaunchPad, campaign: str, folder: Path, *, faile
     mine = {"metadata.campaign": campaign}
     # A process killed while it held the workflow's lock would keep everybody waiting for minutes.
     launchpad.workflows.update_many(mine, {"$unset": {"locked": True}})
-    known: dict[int, str] = {}
-    for workflow in launchpad.workflows.find(mine, {"nodes": 1, "fw_states": 1}):
-        states = workflow.get("fw_states") or {}
-        known |= {fw_id: states.get(str(fw_id), "") for fw_id in workflow["nodes"]}
+    known = _states_in_workflows(launchpad, campaign)
     jobs = {job["fw_id"]: job for job in _jobs(launchpad, campaign)}
-    orphans = [fw_id for fw_id in jobs if fw_id not in known]
-    # Their workflow does not know them: they are made anew from the launch of the job that made them.
-    launchpad.fireworks.delete_many({"fw_id": {"$in": orphans}})
+    # They are made anew from the launch of the job that made them.
+    launchpad.fireworks.delete_many({"fw_id": {"$in": [fw_id for fw_id in jobs if fw_id not in known]}})
     applied = [
         fw_id
         for fw_id, state in known.items()
         if fw_id in jobs and _is_unapplied(launchpad, jobs[fw_id], state_in_workflow=state)
     ]
     for fw_id in applied:
-        # FireWorks applies the result of a job that it finds ended but not so marked.
-        launchpad.fireworks.update_one({"fw_id": fw_id}, {"$set": {"state": "RUNNING"}})
-        launchpad._refresh_wf(fw_id)
+        _apply(launchpad, fw_id)
     states_to_mend = {"RUNNING", "RESERVED", "FIZZLED"} if failed else {"RUNNING", "RESERVED"}
     again = [job["fw_id"] for job in _jobs(launchpad, campaign) if job["state"] in states_to_mend]
     rerun_jobs(launchpad, again, folder)
     return Recovery(applied, again)
+
+
+def find_orphans(launchpad: LaunchPad, campaign: str) -> set[int]:
+    """Jobs that no workflow knows: for a moment all new ones, and for ever if that moment was a process's last."""
+    jobs = {job["fw_id"] for job in _jobs(launchpad, campaign)}
+    return jobs - set(_states_in_workflows(launchpad, campaign))
+
+
+def _states_in_workflows(launchpad: LaunchPad, campaign: str) -> dict[int, str]:
+    known: dict[int, str] = {}
+    for workflow in launchpad.workflows.find({"metadata.campaign": campaign}, {"nodes": 1, "fw_states": 1}):
+        states = workflow.get("fw_states") or {}
+        known |= {fw_id: states.get(str(fw_id), "") for fw_id in workflow["nodes"]}
+    return known
 
 
 def reignite_jobs(launchpad: LaunchPad, campaign: str) -> int:
@@ -116,7 +124,8 @@ def release_worker(launchpad: LaunchPad, worker: str | re.Pattern[str], campaign
     """Put right what a worker, or those with a name like that, ran when they lost the database or died.
 
     They must run nothing now; a worker may ask for itself. A result that was written is applied; jobs that run on
-    paper, or failed because the database was away, are made ready again.
+    paper, or failed because the database was away, are made ready again. A job whose launch has not failed was called
+    failed because its workflow could not be written.
     """
     wanted: dict[str, Any] = {"state": {"$in": ["RUNNING", "RESERVED", "FIZZLED"]}, "launches": {"$ne": []}}
     if campaign is not None:
@@ -128,11 +137,11 @@ def release_worker(launchpad: LaunchPad, worker: str | re.Pattern[str], campaign
     applied, again = [], []
     for launch in launchpad.launches.find(mine, {"launch_id": 1, "state": 1, _TRACEBACK: 1}):
         job = last[launch["launch_id"]]
-        if job["state"] == "FIZZLED":
+        if job["state"] == launch["state"] == "FIZZLED":
             if len(job["launches"]) < MOST_LAUNCHES and _lost_its_database(launch):
                 again.append(job["fw_id"])
         elif launch["state"] == "COMPLETED":
-            launchpad._refresh_wf(job["fw_id"])
+            _apply(launchpad, job["fw_id"])
             applied.append(job["fw_id"])
         else:
             again.append(job["fw_id"])
@@ -140,10 +149,16 @@ def release_worker(launchpad: LaunchPad, worker: str | re.Pattern[str], campaign
     return Recovery(applied, again)
 
 
+def _apply(launchpad: LaunchPad, fw_id: int) -> None:
+    """Apply the result of a job that ended: FireWorks does so where it finds one ended, but not so marked."""
+    launchpad.fireworks.update_one({"fw_id": fw_id}, {"$set": {"state": "RUNNING"}})
+    launchpad._refresh_wf(fw_id)
+
+
 def _lost_its_database(launch: dict[str, Any]) -> bool:
     stored = (launch.get("action") or {}).get("stored_data") or {}
     lines = str((stored.get("_exception") or {}).get("_stacktrace")).strip().splitlines()
-    return bool(lines) and lines[-1].startswith(_CONNECTION_ERRORS)
+    return bool(lines) and lines[-1].startswith(_OUTAGES)
 
 
 def lost_jobs(launchpad: LaunchPad, campaign: str, silent_s: float) -> list[int]:

@@ -20,43 +20,61 @@ from fireworks import FWorker, LaunchPad
 from fireworks.core.rocket_launcher import rapidfire
 from pymongo.errors import PyMongoError
 
-from disolyte.workers.leftovers import PATIENCE_S, Leftovers, locks_released
+from disolyte.workers.files import read_yaml
+from disolyte.workers.leftovers import Leftovers, drop_orphans, locks_released
 from disolyte.workers.recovery import release_worker
 
 POLL_S: Final = 0.5
 OUTAGE_S: Final = 600.0
 """A database that is away for longer ends the worker."""
+UNKNOWN_JOB: Final = "Could not find workflow"
+"""What FireWorks says of a job that was written, while its workflow, which was to follow, was not."""
 
 
 def main(launchpad_file: str, fworker_file: str, name: str, parent_pid: int) -> None:
     """Run jobs as they become ready, until the parent is gone or the process is ended."""
     logging.getLogger("launchpad").setLevel(logging.WARNING)
     threading.Thread(target=_follow, args=(parent_pid,), daemon=True).start()
-    launchpad, fworker = LaunchPad.from_file(launchpad_file), FWorker.from_file(fworker_file)
+    spec = read_yaml(Path(launchpad_file))
+    # In the middle of its writes, FireWorks waits for a database better than it fails.
+    patience = {"serverSelectionTimeoutMS": 1000 * OUTAGE_S}
+    spec["mongoclient_kwargs"] = {**(spec.get("mongoclient_kwargs") or {}), **patience}
+    launchpad = LaunchPad.from_dict(spec)
+    fworker = FWorker.from_file(fworker_file)
     fworker.name = name
     home, campaign = Path.cwd(), fworker.query.get("spec.campaign")
     leftovers = Leftovers(launchpad, campaign)
-    tidied = time.monotonic()
+    is_tidy = False
     with locks_released(launchpad, campaign):
         while True:
             try:
                 if launchpad.run_exists(fworker):
+                    is_tidy = False
                     # One round at a time: FireWorks' own endless loop sleeps in whole seconds and logs each time.
                     rapidfire(launchpad, fworker, m_dir=str(home), max_loops=1, nlaunches=-1, sleep_time=1)
-                elif time.monotonic() - tidied > PATIENCE_S:
-                    leftovers.release_checkouts()
+                elif not is_tidy:
                     _release_own(launchpad, fworker, home)
-                    tidied = time.monotonic()
+                    is_tidy = True
                 else:
+                    leftovers.release_checkouts()
                     time.sleep(POLL_S)
-            except (PyMongoError, RuntimeError) as error:
-                # FireWorks wraps what befalls it while it changes a workflow.
-                cause = error if isinstance(error, PyMongoError) else error.__context__
-                if not isinstance(cause, PyMongoError):
+            except Exception as error:
+                trouble = _trouble(error)
+                if trouble is None:
                     raise
-                _report(f"the database is away ({type(cause).__name__}); waiting for it")
+                _report(f"the database is or was away ({trouble}); waiting for it")
                 os.chdir(home)
                 _wait_and_release(launchpad, fworker, home)
+                is_tidy = True
+
+
+def _trouble(error: BaseException | None) -> str | None:
+    """What tells, in an error or in those it came from, that the database was away; FireWorks wraps some."""
+    while error is not None:
+        if isinstance(error, PyMongoError) or UNKNOWN_JOB in str(error):
+            return f"{type(error).__name__}"
+        error = error.__context__
+    return None
 
 
 def _release_own(launchpad: LaunchPad, fworker: FWorker, home: Path) -> None:
@@ -71,6 +89,7 @@ def _wait_and_release(launchpad: LaunchPad, fworker: FWorker, home: Path) -> Non
     deadline = time.monotonic() + OUTAGE_S
     while True:
         try:
+            drop_orphans(launchpad, fworker.query.get("spec.campaign"))
             _release_own(launchpad, fworker, home)
         except PyMongoError:
             if time.monotonic() > deadline:
