@@ -136,7 +136,18 @@ def test_limits_are_no_values(plane):
     assert {"0.05", "0.1"} <= set(found)
     figure = plot_ternary_map(plane, {"Li3InCl6": 15.0}, value_label="σ", log_scale=True, upper_limits=["Li3InCl6"])
     assert len(figure.axes) == 1
-    assert {"< 15", "σ"} <= set(texts(figure))
+    assert {"< 15", "Numbers: σ"} <= set(texts(figure))
+
+
+def test_values_all_alike_have_no_colour_bar():
+    """Every composition stable: each is written as 0, and no scale runs up to a number that nothing has."""
+    flat = selection({"Li3InCl6": -30.0, "Li3InBr6": -26.0, "Li3YBr6": -28.0}, ["Li3InCl6", "Li3InBr6", "Li3YBr6"])
+    figure = plot_hull(flat)
+    found = texts(figure)
+    assert len(figure.axes) == 1
+    assert found.count("0") == 3
+    assert any(text.startswith("Numbers: Energy above the hull") for text in found)
+    assert "metastable" not in found
 
 
 def test_no_note_without_caveats():

@@ -1,3 +1,6 @@
+import io
+import warnings
+
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -14,6 +17,7 @@ from disolyte.dynamics.watchdog import Verdict as RunVerdict
 from disolyte.errors import InputError, TransportError
 from disolyte.models.schema import ModelIdentity
 from disolyte.plots import TransportQuantity, plot_arrhenius, plot_msd, plot_planar_table
+from disolyte.results.figures import narrow_png
 from disolyte.units import BOLTZMANN_EV_PER_K
 
 CAVEAT = "displacements made up for a test"
@@ -122,8 +126,37 @@ def test_legend_and_note(docs):
     found = legend(figure)
     energy = docs[0].activation_energy_ev
     assert any(f"$E_a$ = {energy:.2f} ± " in text for text in found)
-    assert "left out of the fit" in found
-    assert any(CAVEAT in text and "another caveat" in text for text in texts(figure))
+    assert "left out: see the note" in found
+    why = next(run.exclusion for run in docs[1].runs if run.exclusion)
+    assert "framework" in why
+    note = next(" ".join(text.split()) for text in texts(figure) if text.startswith("Note"))
+    assert CAVEAT in note
+    assert "another caveat" in note
+    assert f"Li3YBr6 at 1100 K is left out: {why}" in note
+
+
+def test_legend_lists_what_occurs(docs):
+    """Without a converged or crossed-out point, nothing says what one would mean."""
+    verdicts = {run.verdict for run in docs[2].runs}
+    assert Verdict.CONVERGED not in verdicts
+    found = legend(plot_arrhenius([docs[2]]))
+    assert "converged" not in found
+    assert not any("left out" in text for text in found)
+    assert ("95 % upper limit" in found) == (Verdict.UPPER_LIMIT in verdicts)
+    assert ("not converged" in found) == (Verdict.UNRELIABLE in verdicts)
+    assert "converged" in legend(plot_arrhenius([docs[0]]))
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_figures_are_drawn_without_warnings(docs, narrow):
+    """The layout asks the upper axis for its ticks before anything is drawn: a 0 on it would have no inverse."""
+    figure = plot_arrhenius(docs)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        if narrow:
+            assert narrow_png(figure).startswith(b"\x89PNG")
+        else:
+            figure.savefig(io.BytesIO(), format="png")
 
 
 def test_msd(docs):

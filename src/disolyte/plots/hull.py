@@ -192,8 +192,8 @@ def plot_ternary_map(
     for pair in hull.tie_lines:
         axes.plot(*np.array([places[formula] for formula in pair]).T, color=FAINT, linewidth=0.9, zorder=1)
     mappable = _scatter_compositions(axes, hull, values, log_scale=log_scale, upper_limits=upper_limits)
-    if all(formula in upper_limits for formula in values):
-        axes.set_title(value_label, fontsize=8, y=-0.16)
+    if mappable is None:
+        axes.set_title(f"Numbers: {value_label}", fontsize=8, y=-0.26)
     else:
         bar = figure.colorbar(mappable, ax=axes, label=value_label, shrink=0.75, pad=0.09)
         if log_scale:
@@ -206,8 +206,11 @@ def plot_ternary_map(
 
 def _scatter_compositions(
     axes: Any, hull: MixingHull, values: Mapping[str, float], *, log_scale: bool, upper_limits: Collection[str]
-) -> ScalarMappable:
-    """Markers of all compositions, with their values beside them; returns what the colour bar is made of."""
+) -> ScalarMappable | None:
+    """Markers of all compositions, with their values beside them; returns what a colour bar is made of.
+
+    None if there is nothing to compare: all values alike, a single one, or limits alone.
+    """
     known = {
         row.formula: float(values[row.formula])
         for row in hull.rows
@@ -225,7 +228,8 @@ def _scatter_compositions(
         low = min(low, 0.0)
         spread = (low, high if high > low else low + 1.0)
     mappable = ScalarMappable((LogNorm if log_scale else Normalize)(*spread), SEQUENTIAL)
-    decimals = min(2, max(0, 1 - math.floor(math.log10(max(abs(high), abs(low), 1e-3)))))
+    largest = max(abs(high), abs(low))
+    decimals = 0 if largest == 0 else min(2, max(0, 1 - math.floor(math.log10(largest))))
     for row in hull.rows:
         value = known.get(row.formula)
         place = [[share] for share in row.shares]
@@ -236,7 +240,7 @@ def _scatter_compositions(
         text = "no value" if value is None else f"{value:.2g}" if log_scale else f"{value:.{decimals}f}"
         text = f"< {text}" if is_limit and value is not None else text
         _write_beside(axes, marker.get_offsets()[0], text, below_pt=9)
-    return mappable
+    return mappable if max(coloured) > min(coloured) else None
 
 
 def _write_beside(axes: Any, place: tuple[float, float], text: str, *, below_pt: float, size: float = 7.0) -> None:
@@ -262,6 +266,9 @@ def _label_triangle(axes: Any, hull: MixingHull) -> None:
         axis.set_ticks([0.25, 0.5, 0.75], [])
     axes.grid(color=FAINT, linewidth=0.4, linestyle=":", zorder=0)
     axes.tick_params(length=0)
+    found = {row.is_stable for row in hull.rows}
     for stable, label in ((True, "stable"), (False, "metastable")):
+        if stable not in found:
+            continue
         axes.scatter([], [], [], s=110, facecolors="none", edgecolors=INK, label=label, **RIMS[stable])
     axes.legend(loc="upper left", bbox_to_anchor=(-0.1, 1.02), handletextpad=0.2)

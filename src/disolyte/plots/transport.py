@@ -56,6 +56,9 @@ def plot_arrhenius(
 ) -> Figure:
     """Arrhenius lines of one or several compositions, with their 95 % bands.
 
+    Points are filled where they converged, open where they did not, arrows where they are upper limits, and crosses
+    where a line must leave them out; the note below the axes says why. The legend explains those that occur.
+
     Parameters
     ----------
     docs
@@ -81,7 +84,7 @@ def plot_arrhenius(
     for number, doc in enumerate(docs):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
         _draw_points(axes, doc.runs, quantity, colour=colour, marker=marker)
-        handles.append(Line2D([], [], color=colour, marker=marker, label=_series_label(doc)))
+        handles.append(_series_handle(doc, colour, marker))
     # The bands of poor fits reach over many decades: the points decide what is shown.
     _set_limits(axes, [run for doc in docs for run in doc.runs], quantity)
     for number, doc in enumerate(docs):
@@ -89,8 +92,8 @@ def plot_arrhenius(
     handles += draw_references(axes, docs, references)
     _label_arrhenius(axes, np.array([run.temperature_k for doc in docs for run in doc.runs]), quantity)
     handles += _verdict_handles(docs)
-    figure.legend(handles=handles, loc="outside right upper")
-    note_caveats(figure, merge_caveats(docs))
+    figure.legend(handles=handles, loc="outside right upper", handlelength=2.8)
+    note_caveats(figure, [*merge_caveats(docs), *_left_out(docs)])
     return figure
 
 
@@ -129,6 +132,14 @@ def plot_msd(doc: TransportDoc) -> Figure:
     figure.suptitle(pretty_formula(doc.formula), fontsize=9.5)
     note_caveats(figure, doc.caveats)
     return figure
+
+
+def _series_handle(doc: TransportDoc, colour: str, marker: str) -> Line2D:
+    """Entry of a composition: drawn as its line is, if it has one, and filled if one of its points is."""
+    style = "none" if doc.arrhenius is None else "-" if doc.verdict is Verdict.CONVERGED else "--"
+    face = colour if any(run.verdict is Verdict.CONVERGED for run in doc.runs) else "white"
+    label = _series_label(doc)
+    return Line2D([], [], color=colour, linestyle=style, marker=marker, markerfacecolor=face, label=label)
 
 
 def _series_label(doc: TransportDoc) -> str:
@@ -228,6 +239,8 @@ def _label_arrhenius(axes: Axes, temperatures_k: NDArray[np.float64], quantity: 
     step = max(1, int(np.ceil(len(shown) / 6)))
     upper.set_xticks(shown[::step], [f"{temperature:.0f}" for temperature in shown[::step]])
     upper.minorticks_off()
+    # Otherwise it has a 0, which has no inverse, until it is drawn; the layout asks earlier.
+    upper.set_xlim(*_invert(axes.get_xlim()))
     upper.set_xlabel("T (K)")
 
 
@@ -241,11 +254,23 @@ def _verdict_handles(docs: Sequence[TransportDoc]) -> list[Line2D]:
     """What filled, open and crossed markers mean, as far as they occur."""
     runs = [run for doc in docs for run in doc.runs]
     style: dict[str, Any] = {"linestyle": "none", "color": INK}
-    handles = [Line2D([], [], marker="o", label="converged", **style)]
+    handles = []
+    if any(run.verdict is Verdict.CONVERGED and not run.exclusion for run in runs):
+        handles.append(Line2D([], [], marker="o", label="converged", **style))
     if any(run.verdict is Verdict.UNRELIABLE and not run.exclusion for run in runs):
         handles.append(Line2D([], [], marker="o", markerfacecolor="white", label="not converged", **style))
-    if any(run.verdict is Verdict.UPPER_LIMIT for run in runs):
+    if any(run.verdict is Verdict.UPPER_LIMIT and not run.exclusion for run in runs):
         handles.append(Line2D([], [], marker=r"$\downarrow$", label="95 % upper limit", **style))
     if any(run.exclusion for run in runs):
-        handles.append(Line2D([], [], marker="x", label="left out of the fit", **style))
+        handles.append(Line2D([], [], marker="x", label="left out: see the note", **style))
     return handles
+
+
+def _left_out(docs: Sequence[TransportDoc]) -> list[str]:
+    """Why points are crossed out."""
+    return [
+        f"{doc.formula} at {run.temperature_k:.0f} K is left out: {run.exclusion}"
+        for doc in docs
+        for run in doc.runs
+        if run.exclusion
+    ]

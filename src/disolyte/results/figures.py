@@ -160,7 +160,14 @@ def _wrapped(text: Text) -> str:
 def _repeat_legend(figure: Figure, legend: Legend, place: Any) -> None:
     handles, labels = legend.legend_handles, [text.get_text() for text in legend.get_texts()]
     size = legend.get_texts()[0].get_fontsize()
-    figure.legend(handles=[handle for handle in handles if handle is not None], labels=labels, loc=place, fontsize=size)
+    figure.legend(
+        handles=[handle for handle in handles if handle is not None],
+        labels=labels,
+        loc=place,
+        fontsize=size,
+        frameon=legend.get_frame_on(),
+        handlelength=legend.handlelength,
+    )
 
 
 def draw_figures(results: Results) -> Iterator[ReportFigure]:
@@ -206,7 +213,7 @@ def _sketch_findings(results: Results) -> Iterator[Sketch]:
         caption = "Conductivity of the compositions simulated; white ones have none, or only an upper limit (<)."
         yield Sketch("conductivity", "Conductivity", caption, partial(_conductivity_map, diagram, transports))
     if transports:
-        caption = "Conductivity of each composition; filled points converged, open ones did not."
+        caption = "Conductivity of each composition. Lines of verdicts other than converged are dashed."
         yield Sketch("arrhenius", "Arrhenius lines", caption, partial(plot_arrhenius, transports))
 
 
