@@ -184,8 +184,8 @@ def test_scan_is_the_default_and_passes_its_settings_on(clean_dir, job_store):
     sample = labellers.make_sample(frames, caveats=["sampled with the small model"])
     chunk = maker.make(sample).run(job_store).replace.jobs[0]
     jobs = {each.name: each for each in chunk.run(job_store).replace.jobs}
-    assert jobs["collect label"].function.__self__.settings.label_method == "VASP SCAN, ENCUT 520 eV"
-    assert jobs["collect label"].config.on_missing_references == OnMissing.NONE
+    assert jobs["collect labels"].function.__self__.settings.label_method == "VASP SCAN, ENCUT 520 eV"
+    assert jobs["collect labels"].config.on_missing_references == OnMissing.NONE
     assert jobs["SCAN static"].function.__self__.stop_children_kwargs == {"handle_unsuccessful": False}
     assert maker.static_maker.stop_children_kwargs == {}, "the Maker itself is not changed"
     roles = {each.function.__self__.role for each in jobs.values() if hasattr(each.function, "__self__")}

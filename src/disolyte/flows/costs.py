@@ -20,7 +20,7 @@ from disolyte.diffusion.makers import DiffusionMDMaker
 from disolyte.enumeration.makers import EnumerationMaker
 from disolyte.finetuning.makers import FinetuneMaker
 from disolyte.labelling.makers import LabelMaker
-from disolyte.models import SHIPPED
+from disolyte.models import ModelSource
 from disolyte.records import Record
 from disolyte.sampling.makers import SamplingMaker
 from disolyte.thermodynamics.makers import HullSelectionMaker, PhaseDiagramMaker, RankingMaker
@@ -32,14 +32,14 @@ from disolyte.workers.routing import nested_makers, role_of
 LIGHT_JOB_S: Final = 2.0
 """What a job takes that only counts, sorts and writes."""
 ATOM_EVALUATIONS_PER_S: Final = {("cuda", False): 2e4, ("cuda", True): 1e5, ("cpu", False): 3e2, ("cpu", True): 4e3}
-"""Energies and forces by device and whether the model is the small one: atoms times evaluations in a second."""
+"""Energies and forces by device and whether the model is a shipped, small one: atoms times evaluations in a second."""
 TRAINING_FACTOR: Final = 4.0
 """Cost of a training step against that of energies and forces."""
 DFT_FRAME_S: Final = 1800.0
 """A SCAN calculation of :data:`DFT_FRAME_ATOMS` on one DFT worker of some 64 cores; it grows as atoms to 2.5."""
 DFT_FRAME_ATOMS: Final = 80.0
 BASIS: Final = (
-    "Costs are rough: 20,000 atom evaluations a second by MACE on a GPU, 300 on a CPU core, 4,000 by the small model; "
+    "Costs are rough: 20,000 atom evaluations a second by MACE on a GPU, 300 on a CPU core, 4,000 by shipped models; "
     "30 min for SCAN on 80 atoms with 64 cores, as atoms to the power of 2.5."
 )
 
@@ -144,7 +144,7 @@ def _rate(maker: Any, amounts: Amounts) -> float:
 
 def _is_small(maker: Any) -> bool:
     source = getattr(maker, "foundation", None)
-    return source is not None and source.name == SHIPPED and source.path is None
+    return isinstance(source, ModelSource) and source.is_shipped
 
 
 def _relaxations(protocol: RelaxationProtocol) -> int:
@@ -216,8 +216,8 @@ def _(maker: LabelMaker, amounts: Amounts) -> list[PlannedJobs]:
         _row(maker),
         made("label chunk", n_chunks),
         made(static.name, amounts.n_frames, **work),
-        made("collect label", amounts.n_frames),
-        made("merge labels", n_chunks + 1),
+        made("collect labels", n_chunks),
+        made("merge labels", 1),
     ]
 
 
@@ -245,6 +245,13 @@ def _(maker: DiffusionMDMaker, amounts: Amounts) -> list[PlannedJobs]:
     lengths_ps = [schedule.lengths.length_ps(temperature_k) for temperature_k in asked["temperatures_k"]]
     evaluations = schedule.n_seeds * sum(lengths_ps) * 1000 / schedule.time_step_fs
     return [_row(maker, n_atoms=n_atoms, seconds=LIGHT_JOB_S + evaluations * n_atoms / _rate(maker, amounts))]
+
+
+def set_foundation(maker: Maker, source: ModelSource) -> None:
+    """Set the foundation model of a maker and of all makers in its fields; other force fields are left as they are."""
+    for nested in nested_makers(maker):
+        if isinstance(getattr(nested, "foundation", None), ModelSource):
+            nested.foundation = source  # type: ignore[attr-defined]
 
 
 def set_device(maker: Maker, device: str) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-from jobflow import CURRENT_JOB, Flow, Job, JobConfig, Maker, OnMissing, OutputReference, Response, job
+from jobflow import CURRENT_JOB, JobConfig, Maker, OnMissing, OutputReference, Response, job
+from jobflow.core.reference import ResolvedReference
+from monty.json import jsanitize
 from pydantic import Field
 
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.errors import LabellingError, StoreError
-from disolyte.labelling.frames import Frames, FrameWindow, frame_structures, select_frames, to_frame_batch
+from disolyte.labelling.frames import Frames, FrameWindow, OutputName, frame_structures, select_frames, to_frame_batch
 from disolyte.labelling.label_settings import LabelSettings, task_settings
-from disolyte.labelling.labels import Failure, build_label_doc, merge_label_docs, reject_frame
+from disolyte.labelling.labels import Failure, Label, build_label_doc, merge_label_docs, reject_frame
 from disolyte.labelling.schema import LabelDoc, Rejection, RejectionKind
 from disolyte.labelling.tasks import label_frame
+from disolyte.provenance import InputRecord, merge_caveats
 from disolyte.records import Record
 from disolyte.sampling.schema import FrameBatch, SampleDoc
 from disolyte.workers.records import Origin, describe_job
@@ -30,6 +35,8 @@ FETCHES: Final = JobConfig(expose_store=True)
 
 TOLERATES: Final = JobConfig(on_missing_references=OnMissing.NONE, expose_store=True)
 """The same for a job that also goes on where a job before it failed."""
+
+_COLLECTS: Final = JobConfig(on_missing_references=OnMissing.NONE, expose_store=True, resolve_references="both")
 
 
 class Chunk(Record):
@@ -57,17 +64,22 @@ def fetch_frames(frames: Frames | FrameWindow) -> tuple[FrameBatch, list[SampleD
     """
     if not isinstance(frames, FrameWindow):
         return to_frame_batch(frames), [frames] if isinstance(frames, SampleDoc) else []
-    if CURRENT_JOB.store is None:
-        raise StoreError("frames named by a window need the job store; set expose_store in the job's configuration")
-    attributes = tuple((kind, name) for kind, name in frames.attributes)
-    sample = OutputReference(frames.uuid, attributes).resolve(CURRENT_JOB.store)
+    sample = _fetch(frames)
     batch = select_frames(to_frame_batch(sample), range(frames.start, frames.stop))
     return batch, [sample] if isinstance(sample, SampleDoc) else []
 
 
+def _fetch(name: OutputName, on_missing: OnMissing = OnMissing.ERROR) -> Any:
+    """What a running job knows by name."""
+    if CURRENT_JOB.store is None:
+        raise StoreError("what is known by name needs the job store; set expose_store in the job's configuration")
+    attributes = tuple((kind, part) for kind, part in name.attributes)
+    return OutputReference(name.uuid, attributes).resolve(CURRENT_JOB.store, on_missing=on_missing)
+
+
 @dataclass
 class ChunkLabelMaker(Maker):
-    """Label the frames of one chunk one by one.
+    """Label the frames of one chunk, each in a job of its own, and collect the labels in one more.
 
     Parameters
     ----------
@@ -87,7 +99,7 @@ class ChunkLabelMaker(Maker):
 
     @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=FETCHES)
     def make(self, frames: Frames | FrameWindow) -> Response[LabelDoc]:
-        """Make one calculation, and one small label document, per frame.
+        """Make one calculation per frame.
 
         Parameters
         ----------
@@ -100,28 +112,17 @@ class ChunkLabelMaker(Maker):
             A replacement whose output is a LabelDoc of the chunk.
         """
         batch, samples = fetch_frames(frames)
-        origin = Origin.of(samples)
         static_maker = _reports_failures(self.static_maker)
-        collect_maker = CollectLabelMaker(
+        statics = [static_maker.make(structure) for structure in frame_structures(batch)]
+        collect = CollectLabelsMaker(
             settings=_settings_of(static_maker), retry_makers=[_reports_failures(maker) for maker in self.retry_makers]
-        )
-        jobs: list[Job | Flow] = []
-        labels: list[OutputReference] = []
-        chunks: list[Chunk] = []
-        for index, structure in enumerate(frame_structures(batch)):
-            frame = select_frames(batch, [index])
-            static = static_maker.make(structure)
-            collect = collect_maker.make(static.output, frame, static.uuid, origin)
-            jobs += [static, collect]
-            labels.append(collect.output)
-            chunks.append(Chunk(frames=frame, n_frames=1, job_uuid=collect.uuid))
-        merge = MergeLabelsMaker(minimum_fraction=0.0).make(labels, chunks, origin)
-        return replace_current_job(jobs, merge, name=self.name)
+        ).make([static.output for static in statics], frames, Origin.of(samples))
+        return replace_current_job(statics, collect, name=self.name)
 
 
 @dataclass
-class CollectLabelMaker(Maker):
-    """Read the label of one frame from its calculation; if it failed, try again or tell why there is none.
+class CollectLabelsMaker(Maker):
+    """Read the labels of a chunk from its calculations; where one failed, try again or tell why there is none.
 
     Parameters
     ----------
@@ -135,57 +136,62 @@ class CollectLabelMaker(Maker):
 
     role: ClassVar[Role] = Role.CPU
 
-    name: str = "collect label"
+    name: str = "collect labels"
     settings: LabelSettings | None = None
     retry_makers: list[Maker] = field(default_factory=list)
 
-    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=TOLERATES)
+    @job(data=[PAYLOAD_KEY], output_schema=LabelDoc, config=_COLLECTS)
     def make(
         self,
-        result: TaskDoc | LabelDoc | None,
-        frames: FrameBatch,
-        job_uuid: str,
+        results: list[TaskDoc | LabelDoc | OutputName | None],
+        frames: Frames | FrameWindow,
         origin: Origin,
-        failed_attempts: list[str] | None = None,
+        failed_attempts: list[list[str]] | None = None,
     ) -> LabelDoc | Response[LabelDoc]:
-        """Collect a label.
+        """Collect labels.
 
         Parameters
         ----------
-        result
-            What the labeller left; None if it failed.
+        results
+            What the labeller left of each frame, given as other jobs' outputs, or by name; those of jobs that failed
+            are missing.
         frames
-            Batch of the one frame.
-        job_uuid
-            uuid of the labeller's job.
+            The frames, or where they are.
         origin
-            What the frame rests on.
+            What the frames rest on.
         failed_attempts
-            Reasons of the attempts before this one.
+            For each frame, the reasons of the attempts that failed before.
 
         Returns
         -------
         LabelDoc or Response
-            One label or one rejection; or the next attempt in place of this job.
+            Labels and rejections of the chunk; or the next attempt, for the frames that need it, in place of this job.
         """
-        label = label_frame(result, frames, settings=self.settings, job=job_uuid)
-        if isinstance(label, Failure):
-            reasons = [*(failed_attempts or []), label.reason]
-            if label.kind.may_pass and self.retry_makers:
-                return self._try_again(frames, origin, reasons)
-            label = Failure(label.kind, _join_reasons(reasons))
-        if isinstance(result, LabelDoc):
-            method, is_surrogate = result.label_method, result.is_surrogate
-        else:
-            method, is_surrogate = ("none" if result is None else task_settings(result).label_method), False
-        record = describe_job([origin, *([result] if isinstance(result, LabelDoc) else [])])
-        return build_label_doc(frames, [label], label_method=method, is_surrogate=is_surrogate, record=record)
-
-    def _try_again(self, frames: FrameBatch, origin: Origin, reasons: list[str]) -> Response[LabelDoc]:
-        static_maker, *rest = self.retry_makers
-        static = static_maker.make(frame_structures(frames)[0])
-        collect = replace(self, retry_makers=rest).make(static.output, frames, static.uuid, origin, reasons)
-        return replace_current_job([static], collect, name="retry label")
+        batch, _ = fetch_frames(frames)
+        given = [_outcome(result) for result in results]
+        attempts = failed_attempts or [[] for _ in given]
+        singles = [select_frames(batch, [index]) for index in range(len(batch))]
+        labels = [
+            label_frame(result.value, frame, settings=self.settings, job=result.uuid)
+            for result, frame in zip(given, singles, strict=True)
+        ]
+        again = {
+            i: label.reason for i, label in enumerate(labels) if isinstance(label, Failure) and label.kind.may_pass
+        }
+        if again and self.retry_makers:
+            static_maker, *rest = self.retry_makers
+            structures = frame_structures(batch)
+            statics = {i: static_maker.make(structures[i]) for i in again}
+            outputs = [statics[i].output if i in statics else _name(outcome) for i, outcome in enumerate(given)]
+            attempts = [[*said, again[i]] if i in again else said for i, said in enumerate(attempts)]
+            collect = replace(self, retry_makers=rest).make(outputs, frames, origin, attempts)
+            return replace_current_job(list(statics.values()), collect, name="retry labels")
+        rows = zip(singles, given, labels, attempts, strict=True)
+        documents = [_label_doc(frame, result.value, label, said) for frame, result, label, said in rows]
+        calculations = Origin(inputs=[_input_record(result) for result in given if result.value is not None])
+        return merge_label_docs(
+            documents, record=describe_job([origin, calculations], caveats=merge_caveats(documents))
+        )
 
 
 @dataclass
@@ -241,6 +247,44 @@ class MergeLabelsMaker(Maker):
                 f"{self.minimum_fraction:.0%}{first}; mend the cause, or lower minimum_fraction of LabelMaker"
             )
         return merge_label_docs(found, record=describe_job([origin, *found]), more_rejections=lost)
+
+
+def _outcome(result: Any) -> ResolvedReference:
+    """What a labeller left, or None, and which job that was."""
+    if isinstance(result, OutputName):
+        return ResolvedReference(result.uuid, tuple(result.attributes), _fetch(result, OnMissing.NONE))
+    if isinstance(result, ResolvedReference):
+        return result
+    raise LabellingError("labels are collected from outputs of jobs, given as references; there is no job to name")
+
+
+def _name(outcome: ResolvedReference) -> OutputName:
+    return OutputName(uuid=outcome.uuid, attributes=list(outcome.attributes))
+
+
+def _input_record(result: ResolvedReference) -> InputRecord:
+    """What names a calculation as the input of a label."""
+    document = result.value
+    if isinstance(document, LabelDoc):
+        return document.as_input()
+    content = json.dumps(jsanitize(document, strict=True, enum_values=True), sort_keys=True)
+    return InputRecord(
+        kind=type(document).__name__, uuid=result.uuid, sha256=hashlib.sha256(content.encode()).hexdigest()
+    )
+
+
+def _label_doc(
+    frame: FrameBatch, result: TaskDoc | LabelDoc | None, label: Label | Failure, attempts: list[str]
+) -> LabelDoc:
+    """Label, or rejection with the reasons of all attempts, of one frame."""
+    if isinstance(label, Failure):
+        label = Failure(label.kind, _join_reasons([*attempts, label.reason]))
+    if isinstance(result, LabelDoc):
+        method, is_surrogate = result.label_method, result.is_surrogate
+    else:
+        method, is_surrogate = ("none" if result is None else task_settings(result).label_method), False
+    caveats = result.caveats if isinstance(result, LabelDoc) else []
+    return build_label_doc(frame, [label], label_method=method, is_surrogate=is_surrogate, record={"caveats": caveats})
 
 
 def _lost_frames(chunk: Chunk) -> list[Rejection]:

@@ -19,17 +19,22 @@ Frames = SampleDoc | FrameBatch | Structure | list[Structure]
 """What a labeller of batches takes."""
 
 
-class FrameWindow(Record):
-    """Some frames of a sample that is in the job store, by name.
+class OutputName(Record):
+    """Output of another job, or a part of it, by name.
 
     A job that is made by another job may hold no jobflow reference to a job outside (FireWorks refuses it), and the
-    frames themselves would make the spec of the job that makes them grow with the campaign. So it holds this.
+    output itself would make the spec of the job that makes them grow with the campaign. So it holds this.
     """
 
     model_config = ConfigDict(frozen=True)
 
-    uuid: str = Field(description="uuid of the job whose output the sample is, or is part of.")
-    attributes: list[tuple[str, str | int]] = Field(description="Way to the sample in that output, as jobflow has it.")
+    uuid: str = Field(description="uuid of the job.")
+    attributes: list[tuple[str, str | int]] = Field(description="Way to the part in its output, as jobflow has it.")
+
+
+class FrameWindow(OutputName):
+    """Some frames of a sample that is in the job store."""
+
     start: int = Field(ge=0, description="First frame.")
     stop: int = Field(description="One past the last frame.")
 

@@ -113,6 +113,10 @@ class Campaign:
             first = {"next_fw_id": 1, "next_launch_id": 1}
             launchpad.fw_id_assigner.update_one({"_id": FIRST_IDS}, {"$setOnInsert": first}, upsert=True)
             launchpad.tuneup()
+            if self.files.is_embedded:
+                # FireWorks looks a workflow up by each of its jobs. With the thousands of one campaign, SecantusDB
+                # spends more on keeping that index than on the rest of a job; a scan of a few workflows costs nothing.
+                launchpad.workflows.drop_index("nodes_1")
         return launchpad
 
     def submit(self, flow: Flow) -> int:
