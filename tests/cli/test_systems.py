@@ -94,7 +94,9 @@ def test_cif(tmp_path):
     sites = [{"Na": 0.5, "K": 0.5}, "Cl"]
     Structure.from_spacegroup("Fm-3m", Lattice.cubic(6.0), sites, [[0, 0, 0], [0.5, 0.5, 0.5]]).to(filename=str(path))
     assert "K, Na of" in run("show", path, code=1)
-    assert "lacks the oxidation states" in run("show", path, "--mobile-ion", "Na", code=1)
+    lacks = " ".join(run("show", path, "--mobile-ion", "Na", code=1).split())
+    assert "lacks the oxidation states of" in lacks
+    assert ": give each, as in --oxidation Li=1" in lacks
     charges = ["--oxidation", "Na=1", "--oxidation", "K=1", "--oxidation", "Cl=-1"]
     described = json.loads(run("show", path, "--mobile-ion", "Na", *charges, "--json"))
     assert [cell["n_raw"] for cell in described["compositions"][0]["cells"]] == [6]

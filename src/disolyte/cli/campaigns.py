@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from disolyte.cli.inputs import SupercellCommand
 from disolyte.cli.options import (
     CAMPAIGN_FOLDER,
     AsJson,
@@ -28,7 +29,7 @@ PerRole = "ROLE=VALUE, or VALUE for all roles; may be repeated."
 def register(app: typer.Typer) -> None:
     """Add the commands to the application."""
     for command in (init, plan, submit, work, status, rerun, cancel):
-        app.command()(command)
+        app.command(cls=SupercellCommand if command in (plan, submit) else None)(command)
 
 
 @takes(uri=database_options)

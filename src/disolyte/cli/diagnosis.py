@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from disolyte.cli.inputs import in_options
 from disolyte.errors import DisolyteError
 from disolyte.records import Record
 from disolyte.workers.database import MINIMUM_FREE_BYTES, Database
@@ -128,18 +129,23 @@ def _torch() -> list[Finding]:
 
 
 def _models() -> list[Finding]:
-    from disolyte.models import SHIPPED, ModelSource
-    from disolyte.models.sources import find_model_file
+    from disolyte.models import ModelSource
+    from disolyte.models.coverage import known_elements
+    from disolyte.models.sources import SHIPPED_SHA256, find_model_file
 
     findings = []
-    for name, use in ((SHIPPED, "for trying out, not for science"), ("medium", "MACE-MP-0a, the paper's foundation")):
+    uses = dict.fromkeys(SHIPPED_SHA256, "for trying out, not for science")
+    for name, use in {**uses, "medium": "MACE-MP-0a, the paper's foundation"}.items():
         try:
             file = find_model_file(ModelSource(name=name, download=False))
         except DisolyteError as error:
-            level = Level.FAULT if name == SHIPPED else Level.MISSING
-            findings.append(Finding(what=f"model {name}", level=level, found=f"not here: {use}", remedy=str(error)))
+            level = Level.FAULT if name in SHIPPED_SHA256 else Level.MISSING
+            remedy = in_options(str(error), is_structure_file=False)
+            findings.append(Finding(what=f"model {name}", level=level, found=f"not here: {use}", remedy=remedy))
         else:
             about = f"{file.path}, SHA-256 {file.sha256[:12]}…: {use}"
+            if name in SHIPPED_SHA256:
+                about += f"; knows {', '.join(known_elements(ModelSource(name=name)))}"
             findings.append(Finding(what=f"model {name}", level=Level.OK, found=about))
     return findings
 
@@ -237,6 +243,9 @@ def _database(what: str, uri: str, name: str | None = None) -> Finding:
 
 def _print(findings: list[Finding]) -> None:
     table = Table.grid(padding=(0, 2))
+    for wraps in (False, False, True):
+        # A path or URL that is longer than the line goes on in the next one.
+        table.add_column(no_wrap=not wraps, overflow="fold")
     for finding in findings:
         mark, style = MARKS[finding.level]
         text = Text(finding.found)

@@ -3,89 +3,106 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
-from typer.core import TyperCommand
 
-from disolyte.errors import DisolyteError, InputError
+from disolyte.cli.inputs import (
+    SUPERCELL_FLAGS,
+    MergeWithin,
+    Oxidation,
+    Round,
+    SupercellCommand,
+    in_options,
+    parse_charges,
+    parse_supercell_text,
+)
+from disolyte.cli.options import AsJson, takes
+from disolyte.errors import DisolyteError
 
 if TYPE_CHECKING:
     from disolyte.enumeration import OrderingSpace
 
-_WHOLE_NUMBER = re.compile(r"[+-]?\d+")
+SOURCES: Final = {"given": "as given", "structure": "as the file states", "guessed": "guessed; others by --oxidation"}
+"""Where oxidation states come from, for people."""
 
 
-class SupercellCommand(TyperCommand):
-    """Command whose ``--supercell`` takes one, three or nine whole numbers."""
+@dataclass(frozen=True)
+class SpaceRequest:
+    """Orderings of a structure file in one supercell, as the command line gives them."""
 
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Join the numbers after ``--supercell`` into one value."""
-        joined: list[str] = []
-        rest = list(args)
-        while rest:
-            joined.append(rest.pop(0))
-            if joined[-1] in {"--supercell", "-s"}:
-                numbers: list[str] = []
-                while rest and len(numbers) < 9 and _WHOLE_NUMBER.fullmatch(rest[0]):
-                    numbers.append(rest.pop(0))
-                if numbers:
-                    joined.append(" ".join(numbers))
-        return super().parse_args(ctx, joined)
+    file: Path
+    supercell: str
+    symprec_ang: float
+    rounds: bool
+    pool: tuple[str, ...]
+    merge_within_ang: float
 
+    def open(self, charges: Mapping[str, float] | None = None) -> tuple[OrderingSpace, list[str]]:
+        """The space, and what must be known of the file."""
+        from disolyte.enumeration import OrderingSpace, Rounding
+        from disolyte.systems.exclusions import merge_close_sites
+        from disolyte.systems.structure_files import read_structure_file
 
-File = Annotated[Path, typer.Argument(help="Structure with partial occupancies: CIF, or what pymatgen reads.")]
-Supercell = Annotated[
-    str,
-    typer.Option(
-        "--supercell", "-s", metavar="N | N N N | 9×N", help="Supercell: 1 or 3 numbers, or a matrix row by row."
-    ),
-]
-Symprec = Annotated[float, typer.Option(help="Distance in Å within which sites count as equivalent.")]
-Round = Annotated[bool, typer.Option("--round", help="Round occupancies that the cell cannot hold, and report it.")]
-Pool = Annotated[
-    list[str] | None, typer.Option(help="Element whose partly occupied sites share one composition; may be repeated.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
+        structure = read_structure_file(self.file)
+        space = OrderingSpace.from_structure(
+            merge_close_sites(structure, self.merge_within_ang) if self.merge_within_ang else structure,
+            parse_supercell_text(self.supercell),
+            symprec=self.symprec_ang,
+            rounding=Rounding.NEAREST if self.rounds else Rounding.REFUSE,
+            pool=self.pool,
+            oxidation_states=charges,
+        )
+        return space, structure.properties["caveats"]
 
 
-def count(
-    file: File,
-    supercell: Supercell = "1",
-    symprec: Symprec = 0.01,
+def space_options(
+    file: Annotated[Path, typer.Argument(help="Structure with partial occupancies: CIF, or what pymatgen reads.")],
+    supercell: Annotated[
+        str,
+        typer.Option(
+            *SUPERCELL_FLAGS, metavar="N | N N N | 9×N", help="Supercell: 1 or 3 numbers, or a matrix row by row."
+        ),
+    ] = "1",
+    symprec: Annotated[float, typer.Option(help="Distance in Å within which sites count as equivalent.")] = 0.01,
     round_: Round = False,
-    pool: Pool = None,
-    as_json: AsJson = False,
-) -> None:
+    pool: Annotated[
+        list[str] | None,
+        typer.Option(help="Element whose partly occupied sites share one composition; may be repeated."),
+    ] = None,
+    merge_within: MergeWithin = 0.0,
+) -> SpaceRequest:
+    """Which orderings."""
+    return SpaceRequest(file, supercell, symprec, round_, tuple(pool or ()), merge_within)
+
+
+@takes(request=space_options)
+def count(request: SpaceRequest, as_json: AsJson = False) -> None:
     """Count the orderings of a disordered structure, exactly, without making them."""
     started = time.perf_counter()
     try:
-        space, caveats = _open_space(file, supercell, symprec, round_, pool)
-        result = _describe(space, file) | {"caveats": caveats}
+        space, caveats = request.open()
+        result = _describe(space, request.file) | {"caveats": caveats}
     except DisolyteError as error:
         _fail(error)
     result["seconds"] = round(time.perf_counter() - started, 3)
     _report(result, as_json)
 
 
+@takes(request=space_options)
 def enumerate_(
-    file: File,
-    supercell: Supercell = "1",
+    request: SpaceRequest,
     lowest: Annotated[int, typer.Option(help="Number of orderings of lowest Ewald energy.")] = 2000,
     out: Annotated[Path, typer.Option(help="Folder for the structures (CIF) and the table orderings.csv.")] = Path(
         "orderings"
     ),
-    oxidation: Annotated[
-        list[str] | None, typer.Option(help="Charge of a species, as Li=1; may be repeated. Guessed if not given.")
-    ] = None,
+    oxidation: Oxidation = None,
     seed: Annotated[int, typer.Option(help="Seed of ties and of the search in large spaces.")] = 0,
-    symprec: Symprec = 0.01,
-    round_: Round = False,
-    pool: Pool = None,
     as_json: AsJson = False,
 ) -> None:
     """Write the distinct orderings of lowest Ewald energy."""
@@ -93,8 +110,8 @@ def enumerate_(
     try:
         from disolyte.enumeration.files import write_orderings
 
-        space, caveats = _open_space(file, supercell, symprec, round_, pool, parse_charges(oxidation or []))
-        result = _describe(space, file)
+        space, caveats = request.open(parse_charges(oxidation or []))
+        result = _describe(space, request.file)
         ranked = space.lowest_energy(lowest, seed=seed)
         files = write_orderings(space, ranked, out)
         states = space.oxidation_states
@@ -118,67 +135,6 @@ def register(app: typer.Typer) -> None:
     """Add ``count`` and ``enumerate`` to an application."""
     app.command("count", cls=SupercellCommand)(count)
     app.command("enumerate", cls=SupercellCommand)(enumerate_)
-
-
-def parse_supercell_text(text: str) -> list[int]:
-    """Whole numbers from ``"2 2 2"``, ``"2,2,2"`` or ``"2x2x2"``.
-
-    Raises
-    ------
-    InputError
-        If there are not one, three or nine.
-
-    Examples
-    --------
-    >>> parse_supercell_text("1x2x2")
-    [1, 2, 2]
-    """
-    parts = [part for part in re.split(r"[\s,;x×]+", text.strip()) if part]
-    if len(parts) not in {1, 3, 9} or not all(_WHOLE_NUMBER.fullmatch(part) for part in parts):
-        raise InputError(f"--supercell {text!r}: give 1, 3 or 9 whole numbers, as in --supercell 2 2 2")
-    return [int(part) for part in parts]
-
-
-def parse_charges(entries: list[str]) -> dict[str, float]:
-    """Charges from ``["Li=1", "S=-2"]``.
-
-    Raises
-    ------
-    InputError
-        If an entry is no species and number.
-    """
-    charges = {}
-    for entry in entries:
-        name, _, value = entry.partition("=")
-        try:
-            charges[name.strip()] = float(value)
-        except ValueError as error:
-            raise InputError(f"--oxidation {entry!r}: give a species and its charge, as in --oxidation Li=1") from error
-    return charges
-
-
-def _open_space(
-    file: Path,
-    supercell: str,
-    symprec: float,
-    rounded: bool,
-    pool: list[str] | None,
-    charges: dict[str, float] | None = None,
-) -> tuple[OrderingSpace, list[str]]:
-    """The space, and what must be known of the file."""
-    from disolyte.enumeration import OrderingSpace, Rounding
-    from disolyte.systems.structure_files import read_structure_file
-
-    structure = read_structure_file(file)
-    space = OrderingSpace.from_structure(
-        structure,
-        parse_supercell_text(supercell),
-        symprec=symprec,
-        rounding=Rounding.NEAREST if rounded else Rounding.REFUSE,
-        pool=pool or (),
-        oxidation_states=charges,
-    )
-    return space, structure.properties["caveats"]
 
 
 def _describe(space: OrderingSpace, file: Path) -> dict[str, Any]:
@@ -211,7 +167,10 @@ def _report(result: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"{'sublattice':>22}  {entry['name']}: {counts} on {entry['n_sites']} sites")
     for change in result.pop("occupancy_changes"):
         typer.echo(f"{'occupancy changed':>22}  {change}")
-    caveats = result.pop("caveats")
+    caveats = [in_options(caveat, is_structure_file=True) for caveat in result.pop("caveats")]
+    if "oxidation_states" in result:
+        states = ", ".join(f"{name} {charge:+g}" for name, charge in result["oxidation_states"].items())
+        result["oxidation_states"] = f"{states} ({SOURCES[result.pop('oxidation_states_source')]})"
     for key, value in result.items():
         typer.echo(f"{key.replace('_', ' '):>22}  {value}")
     for caveat in caveats:
@@ -219,5 +178,5 @@ def _report(result: dict[str, Any], as_json: bool) -> None:
 
 
 def _fail(error: DisolyteError) -> NoReturn:
-    typer.echo(f"error: {error}", err=True)
+    typer.echo(f"error: {in_options(str(error), is_structure_file=True)}", err=True)
     raise typer.Exit(code=2) from error

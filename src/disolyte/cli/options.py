@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
 
+from disolyte.cli.inputs import Round, SystemRequest, system_options
+
 if TYPE_CHECKING:
     from disolyte.cli.planning import Task
 
@@ -70,8 +72,9 @@ def _known_preset(value: str) -> str:
     return value
 
 
+@takes(system=system_options)
 def task_options(
-    system: Annotated[str, typer.Argument(help="Key of a system (liybc, …), a YAML description, or a disordered CIF.")],
+    system: SystemRequest,
     preset: Annotated[
         str, typer.Option("--preset", callback=_known_preset, help="Settings: paper or quickstart.")
     ] = "paper",
@@ -81,15 +84,24 @@ def task_options(
     composition: Annotated[
         list[str] | None, typer.Option("--composition", "-c", help="Composition to keep; may be repeated.")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|PATH",
+            help="Foundation model of all makers: disolyte-small, disolyte-broad, small, medium, large, … or a file.",
+        ),
+    ] = None,
+    model_sha256: Annotated[str | None, typer.Option(metavar="HASH", help="SHA-256 that --model must have.")] = None,
     device: Annotated[
         str | None, typer.Option(help="torch device of all makers: cpu or cuda. The paper's preset takes cuda.")
     ] = None,
-    mobile_ion: Annotated[str, typer.Option(help="Mobile ion, where SYSTEM is a structure file.")] = "Li",
+    round_: Round = False,
 ) -> Task:
     """What to run."""
-    from disolyte.cli.planning import Preset, Task
+    from disolyte.cli.planning import Foundation, Preset, Task
 
-    return Task(system, Preset(preset), maker, tuple(composition or ()), device, mobile_ion)
+    foundation = None if model is None else Foundation(model, model_sha256)
+    return Task(system, Preset(preset), maker, tuple(composition or ()), foundation, device, round_)
 
 
 def database_options(

@@ -7,20 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from jobflow import Flow
 from monty.json import MontyDecoder
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from disolyte.cli.inputs import SystemRequest, option_names
+from disolyte.enumeration.composition import Rounding
 from disolyte.errors import InputError, WorkerError
 from disolyte.flows import DisorderedElectrolyteFlowMaker
-from disolyte.flows.costs import BASIS, Plan, set_device
+from disolyte.flows.costs import BASIS, Plan, set_device, set_foundation
 from disolyte.flows.quickstart import quickstart_flow_maker, quickstart_system
+from disolyte.models import ModelSource
 from disolyte.records import TRUSTED_PACKAGES, foreign_module
-from disolyte.systems import DisorderedSystem, load_system
+from disolyte.systems import DisorderedSystem
 from disolyte.workers.folder import RunFolder, read_fworker
 from disolyte.workers.roles import Role
 from disolyte.workers.routing import assign_workers
@@ -35,6 +39,15 @@ class Preset(StrEnum):
     QUICKSTART = "quickstart"
 
 
+class Foundation(NamedTuple):
+    """The foundation model as the command line gives it."""
+
+    name_or_path: str
+    """Name of a model, or its file."""
+    sha256: str | None = None
+    """Hash which the file must have."""
+
+
 @dataclass(frozen=True)
 class Task:
     """What a command line asks to run.
@@ -42,37 +55,42 @@ class Task:
     Parameters
     ----------
     system
-        Key of a system, or path of a YAML or structure file.
+        Which system.
     preset
         Settings, unless ``maker_file`` is given.
     maker_file
         JSON of a DisorderedElectrolyteFlowMaker.
     compositions
         Compositions to keep; all if empty.
+    foundation
+        Foundation model of all makers; theirs if None.
     device
         torch device of all makers; "cuda" for the preset of the paper if None.
-    mobile_ion
-        Mobile ion of a structure file.
+    rounds
+        Whether occupancies that a cell cannot hold are rounded.
     """
 
-    system: str
+    system: SystemRequest
     preset: Preset = Preset.PAPER
     maker_file: Path | None = None
     compositions: tuple[str, ...] = ()
+    foundation: Foundation | None = None
     device: str | None = None
-    mobile_ion: str = "Li"
+    rounds: bool = False
 
     @property
     def label(self) -> str:
-        """Preset or file that the flow is made from."""
-        return str(self.maker_file) if self.maker_file else self.preset.value
+        """Preset or file that the flow is made from, and its model if that is another."""
+        made_from = str(self.maker_file) if self.maker_file else self.preset.value
+        return f"{made_from}, model {self.foundation.name_or_path}" if self.foundation else made_from
 
     def load_system(self) -> DisorderedSystem:
         """The system, with the compositions asked for; the quickstart has few of them in small cells."""
-        system = load_system(self.system, mobile_ion=self.mobile_ion)
+        system = self.system.load()
         is_miniature = self.preset is Preset.QUICKSTART and self.maker_file is None and system.key == "liybc"
         if is_miniature and not self.compositions:
-            return quickstart_system()
+            miniature = quickstart_system()
+            return miniature.with_supercells(system.supercells) if self.system.supercells else miniature
         return system.restricted_to(self.compositions) if self.compositions else system
 
     def load_maker(self) -> DisorderedElectrolyteFlowMaker:
@@ -86,16 +104,21 @@ class Task:
             maker, device = DisorderedElectrolyteFlowMaker(), device or "cuda"
         if device is not None:
             set_device(maker, device)
+        if self.foundation is not None:
+            set_foundation(maker, ModelSource.from_text(*self.foundation))
+        if self.rounds:
+            maker.training_set_maker.enumeration_maker.rounding = Rounding.NEAREST
         return maker
 
     def make_flow(self) -> tuple[Flow, DisorderedSystem]:
         """The flow, made and checked, and its system."""
-        system, maker = self.load_system(), self.load_maker()
-        formulas = {point.formula for point in system.points()}
-        if self.maker_file is None and maker.diffusion_formulas is not None:
-            kept = [formula for formula in maker.diffusion_formulas if formula in formulas]
-            maker.diffusion_formulas = kept or None
-        return maker.make(system), system
+        with option_names(is_structure_file=self.system.is_structure_file):
+            system, maker = self.load_system(), self.load_maker()
+            formulas = {point.formula for point in system.points()}
+            if self.maker_file is None and maker.diffusion_formulas is not None:
+                kept = [formula for formula in maker.diffusion_formulas if formula in formulas]
+                maker.diffusion_formulas = kept or None
+            return maker.make(system), system
 
 
 def load_maker(file: Path) -> DisorderedElectrolyteFlowMaker:
@@ -151,21 +174,23 @@ def route(flow: Flow, plan: Plan, files: RunFolder | None) -> dict[Role, str]:
 
 def print_plan(plan: Plan, workers: Mapping[Role, str], title: str, console: Console) -> None:
     """Print the table of jobs, roles and workers."""
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
     for heading in ("job", "role", "worker"):
         table.add_column(heading, no_wrap=heading != "worker")
-    for heading in ("jobs", "atoms", "cost"):
+    for heading in ("jobs", "atoms each", "cost"):
         table.add_column(heading, justify="right")
     for jobs in plan.jobs:
         mark = "~" if jobs.is_estimate else ""
         atoms = "–" if jobs.n_atoms is None else f"{jobs.n_atoms:.0f}"
         worker = workers.get(jobs.role, "none")
-        table.add_row(jobs.name, jobs.role, worker, f"{mark}{jobs.n_jobs}", atoms, span(jobs.seconds))
+        cells = (jobs.name, jobs.role, worker, f"{mark}{jobs.n_jobs}", atoms, span(jobs.seconds))
+        table.add_row(*map(escape, cells))
     console.print(table)
     for role in plan.roles:
         mine = [jobs for jobs in plan.jobs if jobs.role is role]
         n_jobs, seconds = sum(jobs.n_jobs for jobs in mine), sum(jobs.seconds for jobs in mine)
         console.print(f"{role}: about {n_jobs} jobs, {span(seconds)} on one worker", highlight=False)
+    console.print("atoms each: in one structure of the job, the mean where they differ", highlight=False)
     console.print(f"~ made by other jobs later, estimated from the settings. {BASIS}", highlight=False)
 
 

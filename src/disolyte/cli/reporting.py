@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -96,7 +97,8 @@ def print_results(campaign: Campaign, console: Console) -> None:
     ):
         table.add_column(title, justify=justify, no_wrap=justify == "left")  # type: ignore[arg-type]
     for row in rows:
-        table.add_row(row.formula, _hull(row), _conductivity(row), _barrier(row), row.verdict)
+        cells = (row.formula, _hull(row), _conductivity(row), _barrier(row), row.verdict)
+        table.add_row(*map(escape, cells))
     console.print(table)
     if any(row.conductivity_source not in {None, ConductivitySource.SIMULATED.value} for row in rows):
         console.print("* no converged run at 800 K: read off the Arrhenius line", highlight=False)

@@ -17,6 +17,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from disolyte.cli.inputs import SystemRequest
 from disolyte.cli.planning import Preset, Task, print_plan, route, span
 from disolyte.cli.progress import STAGE_TITLES, ProgressDisplay
 from disolyte.cli.reporting import print_results, write_results
@@ -34,7 +35,7 @@ from disolyte.workers.status import CampaignStatus, StageStatus, campaign_status
 console = Console()
 UNLIMITED: Final = 10_000
 """Width at which no table is cut."""
-QUICKSTART = Task("liybc", Preset.QUICKSTART)
+QUICKSTART = Task(SystemRequest("liybc"), Preset.QUICKSTART)
 
 
 def show_plan(task: Task, folder: Path | None, *, as_json: bool) -> None:

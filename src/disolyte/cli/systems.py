@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from disolyte.cli.enumeration import parse_charges
+from disolyte.cli.inputs import Round, SupercellCommand, SystemRequest, in_options, option_names, system_options
+from disolyte.cli.options import AsJson, takes
 
 if TYPE_CHECKING:
     from disolyte.systems import DisorderedSystem, GridPoint
@@ -29,8 +31,6 @@ _LONGEST_NUMBER: Final = 27
 """Digits and separators of a count that is printed in full."""
 
 app = typer.Typer(invoke_without_command=True, no_args_is_help=False)
-
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.callback()
@@ -56,35 +56,24 @@ def list_systems(context: typer.Context, as_json: AsJson = False) -> None:
         return
     table = _table("key", "title", "compositions:", "mobile ion")
     for row in rows:
-        table.add_row(row["key"], row["title"], str(row["n_compositions"]), row["mobile_ion"])
+        table.add_row(*map(escape, (row["key"], row["title"], str(row["n_compositions"]), row["mobile_ion"])))
     console = Console(highlight=False)
     console.print(table)
     console.print("More about one: disolyte systems show KEY; your own: disolyte systems show FILE.yaml")
 
 
-@app.command("show")
-def show(
-    system: Annotated[str, typer.Argument(help="Key of a system, a YAML file, or a CIF with partial occupancies.")],
-    mobile_ion: Annotated[
-        str | None, typer.Option(help="Mobile ion of a CIF; its only alkali metal if not given.")
-    ] = None,
-    oxidation: Annotated[
-        list[str] | None, typer.Option(help="Charge of an element of a CIF, as Li=1; may be repeated.")
-    ] = None,
-    round_: Annotated[bool, typer.Option("--round", help="Round occupancies that a cell cannot hold.")] = False,
-    as_json: AsJson = False,
-) -> None:
+@app.command("show", cls=SupercellCommand)
+@takes(system=system_options)
+def show(system: SystemRequest, round_: Round = False, as_json: AsJson = False) -> None:
     """Show a system: compositions, cells that hold them, atoms, and exact numbers of orderings."""
     from disolyte.cli.session import readable_errors
-    from disolyte.systems import load_system
 
-    with readable_errors():
-        opened = load_system(system, mobile_ion=mobile_ion, oxidation_states=parse_charges(oxidation or []))
-        description = _describe(opened, rounded=round_)
+    with readable_errors(), option_names(is_structure_file=system.is_structure_file):
+        description = _describe(system.load(), rounded=round_)
         if as_json:
             typer.echo(json.dumps(description, indent=2))
-        else:
-            _print(description, Console(highlight=False))
+            return
+        _print(description, system, Console(highlight=False))
 
 
 def register(parent: typer.Typer) -> None:
@@ -161,7 +150,7 @@ def _describe_composition(system: DisorderedSystem, point: GridPoint, deadline: 
     return described
 
 
-def _print(description: dict[str, Any], console: Console) -> None:
+def _print(description: dict[str, Any], request: SystemRequest, console: Console) -> None:
     console.print(Text(f"{description['key']}: {description['title']}", style="bold"))
     facts = [
         f"mobile ion {description['mobile_ion']}",
@@ -170,17 +159,19 @@ def _print(description: dict[str, Any], console: Console) -> None:
         f"{_number(description['formula_units_per_cell'], 'formula unit')} per cell",
     ]
     console.print(Text(", ".join(facts)))
+    console.print(Text(f"oxidation states {_oxidation_states(description, request)}"))
     if description["axes"]:
         console.print(Text(f"end members {', '.join(description['end_members'])}"))
     sublattices = _table("sublattice", "sites:", "occupied by")
     for entry in description["sublattices"]:
         species = ", ".join(f"{name}: {share}" if share != "1" else name for name, share in entry["species"].items())
-        sublattices.add_row(entry["name"], str(entry["n_sites"]), species)
+        sublattices.add_row(escape(entry["name"]), str(entry["n_sites"]), escape(species))
     console.print(sublattices)
     console.print(_composition_table(description["compositions"]))
     for entry in description["compositions"]:
         if not entry["cells"]:
-            console.print(Text.assemble(("! ", "yellow"), f"{entry['formula']}: {entry['refused']}"))
+            reason = in_options(entry["refused"], is_structure_file=request.is_structure_file)
+            console.print(Text.assemble(("! ", "yellow"), f"{entry['formula']}: {reason}"))
         for cell in entry["cells"]:
             for change in cell.get("occupancy_changes", []):
                 console.print(Text(f"{entry['formula']}, {_size(cell)}: occupancy changed: {change}"))
@@ -191,13 +182,25 @@ def _print(description: dict[str, Any], console: Console) -> None:
         if lines:
             console.print(title)
             for line in lines:
-                console.print(Padding(Text(f"{mark} {line}"), (0, 0, 0, 2)))
+                text = in_options(line, is_structure_file=request.is_structure_file)
+                console.print(Padding(Text(f"{mark} {text}"), (0, 0, 0, 2)))
+
+
+def _oxidation_states(description: dict[str, Any], request: SystemRequest) -> str:
+    """The states; of a structure file, also whether they were given or are those that it states."""
+    states = {name: f"{name} {state:+g}" for name, state in description["oxidation_states"].items()}
+    if not request.is_structure_file:
+        return ", ".join(states.values())
+    given = [text for name, text in states.items() if name in request.oxidation_states]
+    stated = [text for name, text in states.items() if name not in request.oxidation_states]
+    groups = [(stated, "as the file states"), (given, "as given")]
+    return "; ".join(f"{', '.join(group)} ({source})" for group, source in groups if group)
 
 
 def _composition_table(compositions: list[dict[str, Any]]) -> Table:
     table = _table("composition", "cell", "atoms:", "distinct orderings:")
     for entry in compositions:
-        name = entry["formula"]
+        name = escape(entry["formula"])
         for cell in entry["cells"]:
             size = _size(cell)
             if cell["n_distinct"] is None:

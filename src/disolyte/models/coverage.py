@@ -9,7 +9,7 @@ from ase.data import chemical_symbols
 from disolyte.errors import ModelCoverageError, ModelIntegrityError
 from disolyte.models.architecture import model_sha256
 from disolyte.models.schema import PackedModel
-from disolyte.models.sources import ModelSource, expected_content_sha256, find_model_file
+from disolyte.models.sources import SHIPPED_SHA256, ModelSource, expected_content_sha256, find_model_file
 
 
 def check_coverage(source: ModelSource, elements: Iterable[str]) -> None:
@@ -31,6 +31,7 @@ def check_coverage(source: ModelSource, elements: Iterable[str]) -> None:
     ModelNotFoundError, ModelIntegrityError
         If the file is missing or does not match its hash.
     """
+    elements = set(elements)
     if not source.is_shipped and not (source.path or "").endswith(".npz"):
         return
     path = find_model_file(source).path
@@ -45,8 +46,27 @@ def check_coverage(source: ModelSource, elements: Iterable[str]) -> None:
             f"the model at {path} has SHA-256 {found}, expected {expected}: it is corrupt; fetch or install it again"
         )
     known = [chemical_symbols[number] for number in packed.architecture["atomic_numbers"]]
-    if missing := sorted(set(elements) - set(known)):
+    if missing := sorted(elements - set(known)):
+        fit = [f"ModelSource(name={name!r}) (shipped, not for science)" for name in _shipped_for(elements)]
+        others = " or ".join([*fit, "ModelSource(name='medium') (MACE-MP-0a, 89 elements)"])
         raise ModelCoverageError(
             f"model {source.name!r} was not made for {', '.join(missing)}; it knows {', '.join(known)}. "
-            "Choose a foundation that covers them, e.g. ModelSource(name='medium') (MACE-MP-0a, 89 elements)"
+            f"Choose one that covers them: {others}"
         )
+
+
+def _shipped_for(elements: set[str]) -> list[str]:
+    """Names of the models in this package that cover the elements."""
+    return [name for name in SHIPPED_SHA256 if elements <= set(known_elements(ModelSource(name=name)))]
+
+
+def known_elements(source: ModelSource) -> list[str]:
+    """Symbols of the elements that a model stored without code was made for.
+
+    Raises
+    ------
+    ModelNotFoundError, ModelIntegrityError
+        If a file is missing or cannot be read.
+    """
+    packed = PackedModel.read(find_model_file(source).path)
+    return [chemical_symbols[number] for number in packed.architecture["atomic_numbers"]]

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
@@ -71,6 +71,34 @@ class ModelSource(Record):
     def is_shipped(self) -> bool:
         """Whether this is a model in this package."""
         return self.path is None and self.name in SHIPPED_SHA256
+
+    @classmethod
+    def from_text(cls, text: str, sha256: str | None = None) -> Self:
+        """Source that is named in one word, as on a command line: the name of a model of known hash, or a path.
+
+        Parameters
+        ----------
+        text
+            The name or path.
+        sha256
+            Hash which the file must have.
+
+        Raises
+        ------
+        InputError
+            If it is no such name and no file.
+        ModelNotFoundError, ModelIntegrityError
+            If the file is not whole, or is pickled and nobody vouches for it.
+        """
+        if text in {**SHIPPED_SHA256, **KNOWN_SHA256}:
+            return cls(name=text, sha256=sha256)
+        path = Path(text).expanduser().absolute()
+        if not path.is_file():
+            known = ", ".join([*SHIPPED_SHA256, *KNOWN_SHA256])
+            raise InputError(f"{text!r} is no model of known hash ({known}), and there is no file of that name")
+        source = cls.model_validate({"path": str(path), "sha256": sha256})
+        find_model_file(source)
+        return source
 
     @model_validator(mode="before")
     @classmethod

@@ -11,7 +11,7 @@ from disolyte.errors import InputError
 from disolyte.systems.lithium_orthosalts import alpha_li3ps4, beta_li3ps4, cmcm_li4geo4, gamma_li3ps4, lpsgo
 from disolyte.systems.liybc import liybc
 from disolyte.systems.nasicon import nasicon
-from disolyte.systems.schema import DisorderedSystem
+from disolyte.systems.schema import CHARGE_TOLERANCE_E, DisorderedSystem
 from disolyte.systems.structure_files import read_structure_file
 
 _SYSTEMS: Final[dict[str, Callable[[], DisorderedSystem]]] = {
@@ -56,6 +56,8 @@ def load_system(
     *,
     mobile_ion: str | None = None,
     oxidation_states: Mapping[str, float] | None = None,
+    merge_within_ang: float | None = None,
+    charge_tolerance_e: float | None = None,
 ) -> DisorderedSystem:
     """System by its key, from a YAML file, or from a structure file with partial occupancies.
 
@@ -67,6 +69,8 @@ def load_system(
         Of a structure file: element whose diffusion is studied; its only alkali metal or silver if not given.
     oxidation_states
         Of a structure file: oxidation state of each element, where the file does not state them.
+    merge_within_ang, charge_tolerance_e
+        Of a structure file: see :meth:`DisorderedSystem.from_disordered_structure`.
 
     Raises
     ------
@@ -86,6 +90,8 @@ def load_system(
         mobile_ion=mobile_ion or _only_mobile_ion([element.symbol for element in structure.elements], path),
         oxidation_states=oxidation_states,
         key=path.stem,
+        merge_within_ang=merge_within_ang or 0.0,
+        charge_tolerance_e=CHARGE_TOLERANCE_E if charge_tolerance_e is None else charge_tolerance_e,
     )
 
 

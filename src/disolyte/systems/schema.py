@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from pydantic import Field, FiniteFloat, ValidationError
 from pymatgen.core import Structure
@@ -13,6 +13,9 @@ from pymatgen.core import Structure
 from disolyte.errors import CompositionError, DisolyteError, InputError
 from disolyte.systems.grid import GridPoint
 from disolyte.systems.occupancy import OccupiedSublattices
+
+CHARGE_TOLERANCE_E: Final = 0.01
+"""Excess charge that is put down to rounding unless said otherwise, in elementary charges."""
 
 
 class DisorderedSystem(OccupiedSublattices):
@@ -28,7 +31,7 @@ class DisorderedSystem(OccupiedSublattices):
         default=[(1, 1, 1)], description="Supercells of the parent in which orderings are sought."
     )
     charge_tolerance_e: FiniteFloat = Field(
-        default=0.01,
+        default=CHARGE_TOLERANCE_E,
         ge=0,
         description="Excess charge per formula unit (the cell if that holds one) put down to rounded occupancies.",
     )
@@ -99,7 +102,7 @@ class DisorderedSystem(OccupiedSublattices):
         oxidation_states: Mapping[str, float] | None = None,
         key: str = "custom",
         supercells: Sequence[tuple[int, int, int]] = ((1, 1, 1),),
-        charge_tolerance_e: float = 0.01,
+        charge_tolerance_e: float = CHARGE_TOLERANCE_E,
         merge_within_ang: float = 0.0,
     ) -> Self:
         """System of one composition, from a structure or CIF with partial occupancies.
@@ -200,6 +203,20 @@ class DisorderedSystem(OccupiedSublattices):
             If one of them is not on the grid.
         """
         return self.model_copy(update={"grid": [dict(self.point(formula).coordinates) for formula in formulas]})
+
+    def with_supercells(self, supercells: Iterable[tuple[int, int, int]]) -> Self:
+        """Copy whose orderings are sought in other supercells.
+
+        Raises
+        ------
+        InputError
+            If there is none, or one is of no size that can be worked with.
+        """
+        from disolyte.systems.checks import check_supercells
+
+        changed = self.model_copy(update={"supercells": list(supercells)})
+        check_supercells(changed)
+        return changed
 
     def check(self) -> None:
         """Build every composition once: occupancies, charges, end members.
