@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from pymatgen.core import Lattice, Structure
@@ -156,16 +157,16 @@ def test_doctor_lists_all_shipped_models():
     assert "knows Li, O, Na" in re.sub(r"\s+", " ", printed)
 
 
-def test_brackets_in_names_are_not_markup(cif, tmp_path, monkeypatch):
+def test_brackets_in_names_are_not_markup(tmp_path, monkeypatch):
     from rich.console import Console
 
     from disolyte.cli import reporting
     from disolyte.results.summary import CompositionSummary
 
     path = tmp_path / "mine.yaml"
-    states = "oxidation_states: {Na: 1, Li: 1, Cl: -1}"
-    path.write_text(f"title: '[red]x'\nmobile_ion: Na\n{states}\nparents: [{{cif: salt.cif}}]\n")
-    assert run("plan", path, "--preset", "quickstart", "--model", BROAD).startswith("[red]x, quickstart")
+    salt = (Path(__file__).parents[1] / "data" / "salt.yaml").read_text(encoding="utf-8")
+    path.write_text(f"title: '[red]x'\n{salt}")
+    assert run("plan", path).startswith("[red]x, paper")
     assert "[red]x" in run("systems", "show", path)
 
     unknown = dict.fromkeys(name for name, field in CompositionSummary.model_fields.items() if field.is_required())
