@@ -10,7 +10,7 @@ from pymatgen.core import Lattice, Structure
 
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.dynamics import MDProtocol
-from disolyte.labelling.chunk_makers import FETCHES, fetch_frames
+from disolyte.labelling.fetching import FETCHES, fetch_frames
 from disolyte.labelling.frames import FrameWindow, frames_from_structures
 from disolyte.labelling.labels import Label, build_label_doc
 from disolyte.labelling.schema import LabelDoc

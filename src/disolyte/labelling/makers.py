@@ -11,14 +11,13 @@ from jobflow.core.reference import ResolvedReference
 from disolyte.blobs import PAYLOAD_KEY
 from disolyte.errors import InputError, LabellingError
 from disolyte.labelling.chunk_makers import (
-    FETCHES,
     Chunk,
     ChunkLabelMaker,
     MergeLabelsMaker,
-    fetch_frames,
     scan_static_maker,
 )
 from disolyte.labelling.dataset import build_dataset
+from disolyte.labelling.fetching import FETCHES, fetch_frames
 from disolyte.labelling.frames import Frames, FrameWindow, frame_structures, select_frames, to_frame_batch
 from disolyte.labelling.labels import build_label_doc
 from disolyte.labelling.quality import QualityGate

@@ -26,7 +26,16 @@ from disolyte.workers.claims import claimed_name
 from disolyte.workers.database import Database
 from disolyte.workers.files import write_yaml
 from disolyte.workers.folder import RunFolder, fworker_spec, read_fworker
-from disolyte.workers.jobs import UNFINISHED, JobState, JobTable, find_jobs
+from disolyte.workers.jobs import (
+    UNFINISHED,
+    JobState,
+    JobTable,
+    cancel_jobs,
+    find_failures,
+    find_jobs,
+    reignite_jobs,
+)
+from disolyte.workers.launchpads import open_launchpad
 from disolyte.workers.leftovers import locks_released
 from disolyte.workers.processes import ProcessRegistry
 from disolyte.workers.recovery import (
@@ -34,7 +43,6 @@ from disolyte.workers.recovery import (
     has_other_workers,
     lost_jobs,
     recover_campaign,
-    reignite_jobs,
     release_worker,
     rerun_jobs,
 )
@@ -42,14 +50,10 @@ from disolyte.workers.recovery import (
 IDLE_POLLS: Final = 10
 OUTAGE_S: Final = 600.0
 """A database that is away for longer ends the watching."""
-ANSWER_S: Final = 30
-"""A question that is not answered within it is asked again."""
 WATCHED_SHARE: Final = 50
 """A watcher rests so many times as long as its question took,"""
 LONGEST_REST_S: Final = 5.0
 """but no longer than this: a single slow answer says little."""
-FIRST_IDS: Final = "disolyte"
-"""Of FireWorks' counter there is one document, whoever makes it."""
 ANY_ROLE: Final = "any"
 """Name of a worker that takes the jobs of all roles."""
 
@@ -107,17 +111,7 @@ class Campaign:
 
     def launchpad(self) -> LaunchPad:
         """The LaunchPad; a new one is initialised, one that holds anything is left as it is."""
-        launchpad = _connect(self.database)
-        if launchpad.fw_id_assigner.find_one() is None and launchpad.fireworks.find_one() is None:
-            # FireWorks' own reset would delete what another process, initialising it at the same time, has put there.
-            first = {"next_fw_id": 1, "next_launch_id": 1}
-            launchpad.fw_id_assigner.update_one({"_id": FIRST_IDS}, {"$setOnInsert": first}, upsert=True)
-            launchpad.tuneup()
-            if self.files.is_embedded:
-                # FireWorks looks a workflow up by each of its jobs. With the thousands of one campaign, SecantusDB
-                # spends more on keeping that index than on the rest of a job; a scan of a few workflows costs nothing.
-                launchpad.workflows.drop_index("nodes_1")
-        return launchpad
+        return open_launchpad(self.database, is_embedded=self.files.is_embedded)
 
     def submit(self, flow: Flow) -> int:
         """Put a flow on the LaunchPad under the campaign's name.
@@ -193,16 +187,7 @@ class Campaign:
         int
             Number of jobs cancelled, those of an earlier call included.
         """
-        launchpad = self.launchpad()
-        # One by one, FireWorks would rewrite the whole workflow for each job.
-        unfinished = {"spec.campaign": self.name, "state": {"$in": [*UNFINISHED, "FIZZLED", "PAUSED"]}}
-        launchpad.fireworks.update_many(unfinished, {"$set": {"state": "DEFUSED"}})
-        cancelled = {job.fw_id for job in self.jobs() if job.state == "DEFUSED"}
-        for workflow in launchpad.workflows.find({"metadata.campaign": self.name}, {"nodes": 1}):
-            states = {f"fw_states.{fw_id}": "DEFUSED" for fw_id in cancelled & set(workflow["nodes"])}
-            if states:
-                launchpad.workflows.update_one({"_id": workflow["_id"]}, {"$set": {**states, "state": "DEFUSED"}})
-        return len(cancelled)
+        return cancel_jobs(self.launchpad(), self.name)
 
     def reignite(self) -> int:
         """Take :meth:`cancel` back.
@@ -216,12 +201,7 @@ class Campaign:
 
     def failures(self) -> Iterator[tuple[str, str]]:
         """Name and traceback of each failed job."""
-        for job in self.jobs():
-            if job.state != "FIZZLED":
-                continue
-            launch = self.launchpad().launches.find_one({"fw_id": job.fw_id}, sort=[("launch_id", -1)])
-            stored = ((launch or {}).get("action") or {}).get("stored_data", {})
-            yield job.name, stored.get("_exception", {}).get("_stacktrace", "the worker left no traceback")
+        yield from find_failures(self.launchpad(), self.name)
 
     def start_workers(self, categories: Iterable[str], *, threads: int) -> list[str]:
         """Start one ``rlaunch`` process for each role given, in the folder ``launches``.
@@ -307,16 +287,3 @@ class Campaign:
             idle_polls = 0 if states & {"READY", "RESERVED", "RUNNING"} else idle_polls + 1
             # Watching thousands of jobs must not keep the database from its work.
             time.sleep(max(poll_s, min(LONGEST_REST_S, WATCHED_SHARE * took_s)))
-
-
-_connections: dict[str, LaunchPad] = {}
-
-
-def _connect(database: Database) -> LaunchPad:
-    """LaunchPad of a database, one connection each."""
-    if database.uri not in _connections:
-        # FireWorks' own limit would have a watcher wait five minutes for an answer that was lost.
-        limits = {"socketTimeoutMS": 1000 * ANSWER_S, "serverSelectionTimeoutMS": 1000 * ANSWER_S}
-        spec = {**database.launchpad_spec(), "mongoclient_kwargs": limits}
-        _connections[database.uri] = LaunchPad.from_dict(spec)
-    return _connections[database.uri]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -57,6 +57,47 @@ class JobTable:
         if new:
             self._known |= {job.fw_id: job for job in find_jobs(launchpad, self._campaign, new)}
         return [replace(self._known[fw_id], state=state) for fw_id, state in states.items() if fw_id in self._known]
+
+
+def find_failures(launchpad: LaunchPad, campaign: str) -> Iterator[tuple[str, str]]:
+    """Name and traceback of each failed job."""
+    for job in find_jobs(launchpad, campaign):
+        if job.state != "FIZZLED":
+            continue
+        launch = launchpad.launches.find_one({"fw_id": job.fw_id}, sort=[("launch_id", -1)])
+        stored = ((launch or {}).get("action") or {}).get("stored_data", {})
+        yield job.name, stored.get("_exception", {}).get("_stacktrace", "the worker left no traceback")
+
+
+def cancel_jobs(launchpad: LaunchPad, campaign: str) -> int:
+    """Let no job that is not over start, nor make others; return the number of cancelled ones, old ones included."""
+    # One by one, FireWorks would rewrite the whole workflow for each job.
+    unfinished = {"spec.campaign": campaign, "state": {"$in": [*UNFINISHED, "FIZZLED", "PAUSED"]}}
+    launchpad.fireworks.update_many(unfinished, {"$set": {"state": "DEFUSED"}})
+    cancelled = {job.fw_id for job in find_jobs(launchpad, campaign) if job.state == "DEFUSED"}
+    for workflow in launchpad.workflows.find({"metadata.campaign": campaign}, {"nodes": 1}):
+        states = {f"fw_states.{fw_id}": "DEFUSED" for fw_id in cancelled & set(workflow["nodes"])}
+        if states:
+            launchpad.workflows.update_one({"_id": workflow["_id"]}, {"$set": {**states, "state": "DEFUSED"}})
+    return len(cancelled)
+
+
+def reignite_jobs(launchpad: LaunchPad, campaign: str) -> int:
+    """Take back that jobs were cancelled: each is again what its parents and launches make it; return their number."""
+    mine = {"spec.campaign": campaign, "state": "DEFUSED"}
+    cancelled = {job["fw_id"] for job in launchpad.fireworks.find(mine, {"fw_id": 1})}
+    launchpad.fireworks.update_many(mine, {"$set": {"state": "WAITING"}})
+    for workflow in launchpad.workflows.find({"metadata.campaign": campaign}, {"nodes": 1, "links": 1}):
+        here = cancelled & set(workflow["nodes"])
+        if not here:
+            continue
+        states = {f"fw_states.{fw_id}": "WAITING" for fw_id in here}
+        launchpad.workflows.update_one({"_id": workflow["_id"]}, {"$set": states})
+        behind = {child for fw_id, children in workflow["links"].items() if int(fw_id) in here for child in children}
+        # Those behind others are refreshed with them, or wait.
+        for fw_id in sorted(here - behind):
+            launchpad._refresh_wf(fw_id)
+    return len(cancelled)
 
 
 def _job_state(entry: dict[str, Any]) -> JobState:

@@ -94,24 +94,6 @@ def _states_in_workflows(launchpad: LaunchPad, campaign: str) -> dict[int, str]:
     return known
 
 
-def reignite_jobs(launchpad: LaunchPad, campaign: str) -> int:
-    """Take back that jobs were cancelled: each is again what its parents and launches make it; return their number."""
-    mine = {"spec.campaign": campaign, "state": "DEFUSED"}
-    cancelled = {job["fw_id"] for job in launchpad.fireworks.find(mine, {"fw_id": 1})}
-    launchpad.fireworks.update_many(mine, {"$set": {"state": "WAITING"}})
-    for workflow in launchpad.workflows.find({"metadata.campaign": campaign}, {"nodes": 1, "links": 1}):
-        here = cancelled & set(workflow["nodes"])
-        if not here:
-            continue
-        states = {f"fw_states.{fw_id}": "WAITING" for fw_id in here}
-        launchpad.workflows.update_one({"_id": workflow["_id"]}, {"$set": states})
-        behind = {child for fw_id, children in workflow["links"].items() if int(fw_id) in here for child in children}
-        # Those behind others are refreshed with them, or wait.
-        for fw_id in sorted(here - behind):
-            launchpad._refresh_wf(fw_id)
-    return len(cancelled)
-
-
 def has_other_workers(launchpad: LaunchPad, campaign: str, local: str) -> bool:
     """Whether jobs of the campaign run, or wait in a queue, on workers whose names do not begin with ``local``."""
     begun = {"$in": ["RUNNING", "RESERVED"]}
