@@ -1,8 +1,8 @@
 """Every code block of README and pages runs, in order, one folder for each page; or says why not, and is checked.
 
-A block whose first line is ``# Not run by the tests: REASON`` is not run. Its Python must then compile, import what it
-imports, use no unknown name, and call what it calls with arguments that exist; its ``disolyte`` commands must exist,
-with the options given.
+A block after a line ``<!-- Not run by the tests: REASON -->``, which no reader sees, is not run. Its Python must then
+compile, import what it imports, use no unknown name, and call what it calls with arguments that exist; its ``disolyte``
+commands must exist, with the options given. Links between pages must lead somewhere.
 """
 
 import ast
@@ -17,6 +17,7 @@ import subprocess
 import sys
 from pathlib import Path
 from textwrap import dedent
+from typing import NamedTuple
 
 import pytest
 from typer.testing import CliRunner
@@ -29,18 +30,41 @@ from disolyte.systems import disordered_structure, get_system
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "tutorials").rglob("*.md"))]
+TUTORIALS = sorted((ROOT / "tutorials").glob("[0-9]*.py"))
+NOT_RUN = r"<!-- Not run by the tests: \S[^\n]* -->"
 BLOCK = re.compile(
-    r"^ *(?P<fence>`{3,})(?P<language>python|bash)\n(?P<code>.*?)^ *(?P=fence)$", re.DOTALL | re.MULTILINE
+    rf"^(?:(?P<not_run> *{NOT_RUN})\n)? *(?P<fence>`{{3,}})(?P<language>python|bash)\n(?P<code>.*?)^ *(?P=fence)$",
+    re.DOTALL | re.MULTILINE,
 )
 CODE = re.compile(r"^\s*[`:]{3,}\s*(?:\{code-block\}\s*)?(?:python|py|bash|sh|shell|console)\b", re.MULTILINE)
-NOT_RUN = "# Not run by the tests: "
+LINK = re.compile(r"\]\(<?(?P<target>[^)\s>]+)>?\)")
+
+
+class Block(NamedTuple):
+    """A fenced block: first line and text of its code, and whether it is to be run."""
+
+    language: str
+    line: int
+    code: str
+    is_run: bool
+
+    def try_out(self, page, names):
+        """Run it, or check it; ``names`` are those of the Python blocks before it."""
+        if self.language == "bash":
+            run_bash(self.code) if self.is_run else check_bash(self.code)
+        elif self.is_run:
+            exec(compile("\n" * (self.line - 1) + self.code, str(page), "exec"), names)
+        else:
+            check_python(self.code, names)
 
 
 def blocks_of(page):
-    """Language, first line and code of each block."""
+    """All blocks of a page."""
     text = page.read_text(encoding="utf-8")
-    found = BLOCK.finditer(text)
-    return [(m["language"], text.count("\n", 0, m.start()) + 2, dedent(m["code"])) for m in found]
+    return [
+        Block(m["language"], text.count("\n", 0, m.start("code")) + 1, dedent(m["code"]), m["not_run"] is None)
+        for m in BLOCK.finditer(text)
+    ]
 
 
 @pytest.fixture
@@ -96,16 +120,72 @@ def check_python(code, names):
     names.update(dict.fromkeys(stored | defined))
 
 
+def problems_of(page):
+    """Line and error of each block that does not do what a reader would take it to do."""
+    names, problems = {"__name__": "__page__"}, []
+    for block in blocks_of(page):
+        try:
+            block.try_out(page, names)
+        except (Exception, SystemExit) as error:
+            problems.append(f"{page.name}:{block.line}: {type(error).__name__}: {error}")
+    return problems
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_code_blocks_run(page, folder):
-    names = {"__name__": "__page__"}
-    for language, line, code in blocks_of(page):
-        if code.startswith(NOT_RUN):
-            check_bash(code) if language == "bash" else check_python(code, names)
-        elif language == "bash":
-            run_bash(code)
-        else:
-            exec(compile("\n" * (line - 1) + code, str(page), "exec"), names)
+def test_code_blocks_run(page, folder, capsys):
+    problems = problems_of(page)
+    assert not problems, "\n".join(problems)
+    if page.name == "README.md" and page.parent == ROOT:
+        printed = capsys.readouterr().out
+        assert re.search(r"^800 K: D [<=] \S+ cm²/s, σ [<=] \S+ S/cm, \w+$", printed, re.MULTILINE)
+        assert "not for science" in printed
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "problem"),
+    [
+        ("```python\nx = 1\nassert x == 2\n```", 2, "AssertionError"),
+        ("```bash\ntrue\nfalse\n```", 2, "AssertionError"),
+        ("<!-- Not run by the tests: why. -->\n```python\nunknown_name\n```", 3, "unknown names: {'unknown_name'}"),
+        ("<!-- Not run by the tests: why. -->\n```python\nfrom disolyte import Nothing\n```", 3, "ImportError"),
+        (
+            "<!-- Not run by the tests: why. -->\n```python\nfrom disolyte import get_system\nget_system(no=1)\n```",
+            3,
+            "TypeError",
+        ),
+        ("<!-- Not run by the tests: why. -->\n```bash\ndisolyte fly\n```", 3, "No such command"),
+        ("<!-- Not run by the tests: why. -->\n```bash\ndisolyte plan --fly\n```", 3, "--fly"),
+    ],
+)
+def test_bad_blocks_are_found(text, line, problem, folder):
+    """The test above can fail, whichever way a block is bad."""
+    page = folder / "page.md"
+    page.write_text(f"{text}\n", encoding="utf-8")
+    (found,) = problems_of(page)
+    assert found.startswith(f"page.md:{line}: ")
+    assert problem in found
+
+
+def anchors_of(page):
+    """Anchors of the headings of a page, as GitHub and MyST name them."""
+    headings = re.findall(r"^(?:# )?#{1,6} (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", [*PAGES, ROOT / "CHANGELOG.md", *TUTORIALS], ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    targets = [m["target"] for m in LINK.finditer(page.read_text(encoding="utf-8"))]
+    for path, _, anchor in (target.partition("#") for target in targets if "://" not in target):
+        linked = page.parent / path if path else page
+        assert linked.exists(), path
+        assert not anchor or anchor in anchors_of(linked), f"{path}#{anchor}"
+
+
+def test_torch_is_bounded_as_the_package_bounds_it():
+    """Who installs the CPU build first gets one that the extras then leave alone."""
+    (bound,) = set(re.findall(r"(?<=\")torch>=[\d.]+,<[\d.]+", (ROOT / "pyproject.toml").read_text(encoding="utf-8")))
+    for page in (ROOT / "README.md", ROOT / "tutorials" / "index.md"):
+        assert f'install "{bound}" --index-url https://download.pytorch.org/whl/cpu' in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -208,6 +208,14 @@ for configuration in walk.configurations:
     print(f"chain {configuration.chain + 1}: {configuration.structure.composition.formula}")
 
 # %% [markdown]
+# How to read this: a share is the mean over all cells of the supercell, all chains and all sweeps after equilibration.
+# A sublattice without any order would show its composition on each of its sites. So it is with silicon and
+# phosphorus, two to one; sodium is not spread evenly but fills one kind of site, and the vacancies are on the other.
+# Sites that symmetry makes equal ought to have equal shares: the hundredths by which they differ are the error of so
+# short a run. And it is what **point charges** with a permittivity of 10 prefer at 1000 K, not what NaSICON does;
+# another permittivity acts like another temperature. Each configuration is one sample, the last of its chain, not an
+# optimum; `walk.lowest` is the lowest that was seen.
+#
 # `DiffusionMaker(supercell=(1, 1, 1)).make(monte_carlo.output.configurations[0].structure, ...)` simulates such a
 # phase; the paper finds 0.1 S/cm for them instead of 0.08 S/cm, both at 300 °C. The flow at full size is
 # `monte_carlo_phases` in {download}`after.py <paper_scale/after.py>`.

@@ -23,7 +23,7 @@ extensions = [
     "reference",
     "tutorials",
 ]
-exclude_patterns = ["conf.py", "_site/**", "figures/**", "paper_scale/**"]
+exclude_patterns = ["README.md", "conf.py", "_site/**", "figures/**", "paper_scale/**"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".py": "myst-nb"}
 
 nb_custom_formats = {".py": "tutorials.read_tutorial"}
@@ -59,6 +59,7 @@ html_title = "disolyte"
 html_static_path = ["_site/static"]
 html_css_files = ["disolyte.css"]
 html_show_sourcelink = False
+html_sidebars = {"glossary": [], "index": []}  # no pages beside them to list
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,

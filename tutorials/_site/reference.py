@@ -22,8 +22,10 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import MISSING, fields
+from typing import Any, Final
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
@@ -37,6 +39,9 @@ from disolyte.provenance import StageDoc
 from disolyte.records import Record
 
 
+ROLES: Final = ("cpu", "gpu", "dft")
+
+
 def first_sentence(value: Any) -> str:
     """The summary line of a docstring."""
     return (inspect.getdoc(value) or "").strip().split("\n\n")[0].replace("\n", " ")
@@ -45,6 +50,26 @@ def first_sentence(value: Any) -> str:
 def is_document(value: type) -> bool:
     """Whether it is what a job returns."""
     return issubclass(value, StageDoc) and value is not StageDoc
+
+
+def roles_of(maker: type[Maker]) -> set[str]:
+    """Role of a Maker's job; of a flow, the roles of the Makers in its fields, where they have a default."""
+    if (role := getattr(maker, "role", None)) is not None:
+        return {str(role.value)}
+    defaults = [
+        field.default_factory() if field.default_factory is not MISSING else field.default for field in fields(maker)
+    ]
+    return {role for value in defaults if isinstance(value, Maker) for role in roles_of(type(value))}
+
+
+def outputs_of(maker: type[Maker]) -> list[str]:
+    """Documents at the end of a Maker, as its annotation or, for flows, the text of its ``make`` names them."""
+    make = inspect.unwrap(maker.make)
+    text = inspect.getdoc(make) or ""
+    said = f"{make.__annotations__.get('return', '')} {text.partition('.')[0]} {text.partition('Returns')[2]}"
+    documents = {value.__name__: value for value in public_classes(ROOT, StageDoc)}
+    named = dict.fromkeys(re.findall(r"\b[A-Z]\w+Doc\b", said))
+    return [link(documents[name]) for name in named if name in documents] or ["``TaskDoc`` of atomate2"]
 
 
 class Written(Directive):
@@ -81,11 +106,11 @@ class MakersTable(Written):
         for maker in public_classes(ROOT, Maker):
             if inspect.isabstract(maker):
                 continue
-            role = getattr(maker, "role", None)
-            make = inspect.unwrap(maker.make)
-            returns = getattr(inspect.getmodule(make), make.__annotations__.get("return", ""), None)
-            gives = link(returns) if inspect.isclass(returns) and issubclass(returns, Record) else "flow"
-            rows.append((link(maker), "flow" if role is None else str(role.value), gives, first_sentence(maker)))
+            roles = ", ".join(role for role in ROLES if role in roles_of(maker)) or "dft"
+            gives = ", ".join(outputs_of(maker))
+            if getattr(maker, "role", None) is None:
+                gives = f"flow: {gives}"
+            rows.append((link(maker), roles, gives, first_sentence(maker)))
         yield from table(("Maker", "role", "gives", "what it does"), rows, "25 8 22 45")
 
 
