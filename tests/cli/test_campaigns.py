@@ -197,7 +197,6 @@ class TestSubmit:
             ("fworker_gpu.yaml", "name: x\ncategory: cpu", "has the category 'cpu', which the role 'cpu' has"),
             ("fworker_gpu.yaml", "category: 3", "is no FireWorks worker"),
             ("fworker_gpu.yaml", "name: x\ncategory: gpu\nquery: '{'", "'query' must be JSON"),
-            ("fworker_gpu.yaml", None, "fworker_gpu.yaml is missing"),
             ("my_launchpad.yaml", "host: localhost\nname: x\nuri_mode: true", "must begin with mongodb://"),
             ("my_launchpad.yaml", "host: 3", "must hold 'host'"),
             ("my_launchpad.yaml", "a: [", "is no YAML file"),
@@ -214,10 +213,7 @@ class TestSubmit:
     def test_edited_files_are_refused_before_submission(self, folder, monkeypatch, name, content, complaint):
         pytest.importorskip("secantus")
         monkeypatch.chdir(folder)
-        if content is None:
-            (folder / name).unlink()
-        else:
-            (folder / name).write_text(content)
+        (folder / name).write_text(content)
         assert complaint in run("submit", *MINIATURE, "-f", folder, code=1)
         assert not (folder / "hacked").exists()
 

@@ -1,6 +1,6 @@
 """The files of a run folder stay those of this folder: other configurations, edits, and writes that were cut off."""
 
-import re
+import json
 
 import pytest
 from ruamel.yaml import YAML
@@ -48,7 +48,7 @@ class TestOtherConfiguration:
     def test_variable_that_names_the_folder_itself(self, folder, monkeypatch):
         monkeypatch.setenv("JOBFLOW_CONFIG_FILE", str(folder / "jobflow.yaml"))
         monkeypatch.setattr("disolyte.cli.session._check_job_store", lambda *_: pytest.fail("its database sleeps"))
-        run("status", "-f", folder)
+        assert json.loads(run("status", "-f", folder, "--json"))["campaign"] == "mine"
 
     def test_new_folder_does_not_take_the_database_of_another(self, folder, tmp_path, monkeypatch):
         monkeypatch.setenv("JOBFLOW_CONFIG_FILE", str(folder / "jobflow.yaml"))
@@ -128,13 +128,25 @@ class TestWriting:
         assert list(tmp_path.iterdir()) == [file]
 
 
-@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: file.write_text("")])
-def test_missing_and_empty_workers_come_back_as_the_message_says(folder, damage):
-    damage(folder / "fworker_gpu.yaml")
+def test_a_missing_worker_is_written_anew_and_an_edited_one_left_alone(folder):
+    edited = folder / "fworker_cpu.yaml"
+    edited.write_text("name: mine\ncategory: big\nquery: '{}'\n")
+    before = edited.read_bytes()
+    original = load(folder / "fworker_gpu.yaml")
+    (folder / "fworker_gpu.yaml").unlink()
+    planned = run("plan", "liybc", "--preset", "quickstart", "-f", folder)
+    assert "disolyte-gpu" in planned
+    assert not (folder / "fworker_gpu.yaml").exists(), "a plan writes nothing"
+    run("submit", "liybc", "--preset", "quickstart", "-f", folder)
+    assert load(folder / "fworker_gpu.yaml") == original
+    assert edited.read_bytes() == before
+
+
+def test_an_empty_worker_comes_back_as_the_message_says(folder):
+    (folder / "fworker_gpu.yaml").write_text("")
     message = run("submit", "liybc", "--preset", "quickstart", "-f", folder, code=1)
-    assert re.search("move (all|the other) fworker files away: (they|all) are then written anew", message)
-    for file in folder.glob("fworker_*.yaml"):
-        file.unlink()
+    assert "or move it away: it is then written anew" in message
+    (folder / "fworker_gpu.yaml").unlink()
     run("status", "-f", folder)
     assert load(folder / "fworker_gpu.yaml")["category"] == "gpu"
 

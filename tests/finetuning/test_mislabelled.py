@@ -42,8 +42,11 @@ def shuffle_atoms(atoms):
 
 
 def test_right_labels_pass(foundation, frames):
-    check_against_foundation(foundation, frames)
-    check_against_foundation(foundation, frames[:5])
+    for some in (frames, frames[:5]):
+        check_against_foundation(foundation, some)
+        pair = LabelledPair.predict(foundation, some, batch_size=16)
+        labels, predicted = (np.concatenate(forces).ravel() for forces in (pair.forces, pair.predicted_forces))
+        assert np.corrcoef(labels, predicted)[0, 1] > 0.9, "the foundation knows what these labels are"
 
 
 @pytest.mark.parametrize(
@@ -258,5 +261,8 @@ def test_copies_of_frames_are_found(frames, moved):
 
 def test_frames_that_hardly_differ_are_no_copies(frames):
     nearly = frames[3].copy()
+    split = Frames(frames[:30], [*frames[30:35], nearly], [])
+    with pytest.raises(DatasetError, match="1 of 6 validation frames are training frames"):
+        check_frames(split, 10)
     nearly.positions[0, 0] += 0.002
-    check_frames(Frames(frames[:30], [*frames[30:35], nearly], []), 10)
+    check_frames(split, 10)

@@ -48,7 +48,10 @@ def uri(port, password):
 
 
 def test_right_password(server):
-    Database.from_uri(uri(server, "s3cr3t%2Fword")).check()
+    database = Database.from_uri(uri(server, "s3cr3t%2Fword"))
+    database.check()
+    collections = MongoClient(database.uri)["lab"].list_collection_names()
+    assert "disolyte_write_test" not in collections, "what was written to try it out is gone"
 
 
 @pytest.mark.parametrize("password", ["wrong-one", "s3cr3t"])

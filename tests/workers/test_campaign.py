@@ -151,7 +151,7 @@ def test_a_name_is_submitted_once_also_from_two_folders_at_the_same_time(campaig
         other.submit(Flow([makers.LightMaker().make(2)]))
 
 
-def test_claim_of_a_killed_submission_is_taken_over_by_its_folder_alone(campaign, tmp_path):
+def test_claim_of_a_submission_that_may_go_on_is_taken_over_by_its_folder_alone(campaign, tmp_path):
     from disolyte.workers.claims import claimed_name
 
     killed = claimed_name(campaign.launchpad(), "test", campaign.folder)
@@ -160,6 +160,53 @@ def test_claim_of_a_killed_submission_is_taken_over_by_its_folder_alone(campaign
     with pytest.raises(WorkerError, match="is being submitted"):
         Campaign("test", tmp_path / "other", campaign.database).submit(Flow([makers.LightMaker().make(2)]))
     assert campaign.submit(Flow([makers.LightMaker().make(1)])) == 1
+
+
+@pytest.fixture
+def left_claim(campaign, tmp_path):
+    """A submission from another folder that never ended; how to change what it left, and to submit the same name."""
+    from disolyte.workers.claims import COLLECTION, claimed_name
+
+    folder = tmp_path / "left"
+    folder.mkdir()
+    held = claimed_name(campaign.launchpad(), "test", folder)
+    held.__enter__()
+    claims = campaign.launchpad().db[COLLECTION]
+
+    def change(**fields):
+        claims.update_one({"_id": "test"}, {"$set": fields})
+        return campaign.submit(Flow([makers.LightMaker().make(1)]))
+
+    yield change
+    claims.delete_many({})
+    held.gen.close()
+
+
+def test_claim_of_a_process_that_ended_is_taken_over(left_claim, campaign):
+    from disolyte.workers.claims import COLLECTION
+
+    ended = psutil.Popen([sys.executable, "-c", ""])
+    ended.wait(20)
+    assert left_claim(pid=ended.pid) == 1
+    assert list(campaign.launchpad().db[COLLECTION].find()) == []
+
+
+def test_claim_of_another_process_of_the_same_id_is_taken_over(left_claim):
+    assert left_claim(born=psutil.Process().create_time() - 60) == 1
+
+
+def test_claim_of_a_folder_that_is_gone_is_taken_over_after_a_restart(left_claim, tmp_path):
+    with pytest.raises(WorkerError, match="is being submitted from .*/left on"):
+        left_claim(boot="before")
+    (tmp_path / "left").rmdir()
+    assert left_claim() == 1
+
+
+def test_claims_of_other_machines_are_left_alone(left_claim, tmp_path):
+    (tmp_path / "left").rmdir()
+    for fields in ({"host": "elsewhere"}, {"pid": 2**22 + 1}, {"boot": "other"}):
+        with pytest.raises(WorkerError, match="on elsewhere"):
+            left_claim(**fields)
 
 
 def test_configuration_is_private(campaign):

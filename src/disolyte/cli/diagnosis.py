@@ -27,7 +27,6 @@ from disolyte.errors import DisolyteError
 from disolyte.records import Record
 from disolyte.workers.database import MINIMUM_FREE_BYTES, Database
 from disolyte.workers.folder import RunFolder
-from disolyte.workers.roles import Role
 
 
 class Level(StrEnum):
@@ -213,14 +212,8 @@ def _run_folder(folder: Path) -> list[Finding]:
         remedy = "put the file right, or make a new folder with disolyte init"
         return [Finding(what="run folder", level=Level.FAULT, found=str(error), remedy=remedy)]
     store = (spec or {}).get("docs_store", {}).get("type")
-    about = f"campaign {record.name}, job store {store}, workers for {', '.join(categories) or 'no role'}"
+    about = f"campaign {record.name}, job store {store}, workers for {', '.join(categories)}"
     findings = [Finding(what="run folder", level=Level.OK, found=about)]
-    missing = [role for role in record.roles or list(Role) if role not in categories]
-    if missing:
-        names = ", ".join(files.fworker_file(role).name for role in missing)
-        remedy = f"write {names}, or make a folder with disolyte init"
-        found = f"no worker for {', '.join(missing)}"
-        findings.append(Finding(what="workers", level=Level.FAULT, found=found, remedy=remedy))
     if database is not None and not files.is_embedded:
         findings += [_database("LaunchPad", database.uri, database.name)]
     elif files.is_embedded and importlib.util.find_spec("secantus") is None:

@@ -18,14 +18,14 @@ from rich.table import Table
 
 from disolyte.cli.inputs import SystemRequest, option_names
 from disolyte.enumeration.composition import Rounding
-from disolyte.errors import InputError, WorkerError
+from disolyte.errors import InputError
 from disolyte.flows import DisorderedElectrolyteFlowMaker
 from disolyte.flows.costs import BASIS, Plan, set_device, set_foundation
 from disolyte.flows.quickstart import quickstart_flow_maker, quickstart_system
 from disolyte.models import ModelSource
 from disolyte.records import TRUSTED_PACKAGES, foreign_module
 from disolyte.systems import DisorderedSystem
-from disolyte.workers.folder import RunFolder, read_fworker
+from disolyte.workers.folder import RunFolder
 from disolyte.workers.roles import Role
 from disolyte.workers.routing import assign_workers
 
@@ -150,26 +150,19 @@ def load_maker(file: Path) -> DisorderedElectrolyteFlowMaker:
     return maker
 
 
-def route(flow: Flow, plan: Plan, files: RunFolder | None) -> dict[Role, str]:
+def route(flow: Flow, files: RunFolder | None) -> dict[Role, str]:
     """Send all jobs to the workers of a run folder, or to the usual ones; return the worker's name of each role.
 
     Raises
     ------
     WorkerError
-        If a role has no worker.
+        If the file of a worker was edited into something else.
     """
-    if files is None or not files.has_workers:
+    if files is None:
         assign_workers(flow, {role: {"_category": role.value} for role in Role})
         return {role: f"disolyte-{role}" for role in Role}
-    categories = files.categories()
-    for role in plan.roles:
-        if role not in categories:
-            raise WorkerError(
-                f"jobs of this flow need the role '{role}', but {files.fworker_file(role)} is missing; write it, or "
-                "move the other fworker files away: all are then written anew"
-            )
-    assign_workers(flow, categories)
-    return {role: read_fworker(files.fworker_file(role))["name"] for role in categories}
+    assign_workers(flow, files.categories())
+    return {role: files.fworker(role)["name"] for role in Role}
 
 
 def print_plan(plan: Plan, workers: Mapping[Role, str], title: str, console: Console) -> None:

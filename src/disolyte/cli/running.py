@@ -43,7 +43,7 @@ def show_plan(task: Task, folder: Path | None, *, as_json: bool) -> None:
     with readable_errors():
         flow, system = task.make_flow()
         plan = plan_flow(flow)
-        workers = route(flow, plan, None if folder is None else RunFolder(folder))
+        workers = route(flow, None if folder is None else RunFolder(folder))
         if as_json:
             typer.echo(plan.model_dump_json(indent=2))
         else:
@@ -59,7 +59,7 @@ def submit_task(
         files.check()
         flow, system = task.make_flow()
         plan = plan_flow(flow)
-        workers = route(flow, plan, files)
+        workers = route(flow, files)
         with open_campaign(
             folder, mongodb_uri=mongodb_uri, jobflow_config=jobflow_config, stem=system.key, name=name
         ) as campaign:
@@ -82,7 +82,7 @@ def run_quickstart(folder: Path, *, fireworks: bool, mongodb_uri: str | None, jo
             with console.status("Preparing the flow"):
                 flow, system = QUICKSTART.make_flow()
                 plan = plan_flow(flow)
-                route(flow, plan, campaign.files)
+                route(flow, campaign.files)
                 _keep_record(campaign, QUICKSTART, system.key, campaign.submit(flow), plan)
         else:
             _go_on(campaign, failed=True)

@@ -87,11 +87,6 @@ class RunFolder:
         """Whether its database is the embedded one."""
         return self.storage.is_dir()
 
-    @property
-    def has_workers(self) -> bool:
-        """Whether it describes workers."""
-        return any(self.fworker_file(role).is_file() for role in Role)
-
     def check(self) -> None:
         """Read all its files, where there are any.
 
@@ -198,14 +193,24 @@ class RunFolder:
                 write_text(file, followed)
 
     def write_fworkers(self, campaign: str) -> None:
-        """Write the FireWorks workers of a folder without any; they take jobs of this campaign alone."""
-        if self.has_workers:
-            return
+        """Write the FireWorks workers that the folder lacks; they take jobs of this campaign alone."""
         for role in Role:
-            write_yaml(self.fworker_file(role), fworker_spec(role, campaign))
+            if not self.fworker_file(role).is_file():
+                write_yaml(self.fworker_file(role), fworker_spec(role, campaign))
+
+    def fworker(self, role: Role) -> dict[str, Any]:
+        """The worker of a role, checked; without a file the one that :meth:`write_fworkers` writes.
+
+        Raises
+        ------
+        WorkerError
+            If its file was edited into something else.
+        """
+        file = self.fworker_file(role)
+        return read_fworker(file) if file.is_file() else fworker_spec(role, "")
 
     def categories(self) -> dict[Role, dict[str, str]]:
-        """FireWorks category of each role that has a worker, as :func:`assign_workers` takes it.
+        """FireWorks category of each role, as :func:`assign_workers` takes it; the usual one without a worker's file.
 
         Raises
         ------
@@ -215,9 +220,7 @@ class RunFolder:
         found: dict[Role, dict[str, str]] = {}
         for role in Role:
             file = self.fworker_file(role)
-            if not file.is_file():
-                continue
-            category = read_fworker(file)["category"]
+            category = self.fworker(role)["category"]
             first = category[0] if isinstance(category, list) and category else category
             if not isinstance(first, str) or not first:
                 raise WorkerError(f"{file} must name one 'category'; 'category: {role}' is the usual one")
@@ -251,7 +254,7 @@ def read_fworker(file: Path) -> dict[str, Any]:
     if not (isinstance(content.get("name"), str) and isinstance(category, (str, list)) and isinstance(query, dict)):
         raise WorkerError(
             f"{file} is no FireWorks worker: it needs 'name' and 'category', and 'query' must be JSON; correct it, or "
-            "move all fworker files away: they are then written anew"
+            "move it away: it is then written anew"
         )
     return content
 
