@@ -140,11 +140,11 @@ phases = {
     "β": ("li3ps4-beta", diffuse((900.0, 1100.0), length_ps=1.8)),
     "Cmcm": ("li4geo4-cmcm", diffuse((700.0, 900.0), length_ps=0.8)),
 }
-for key, maker in phases.values():
+for phase, (key, maker) in phases.items():
     single = get_system(key)
     (point,) = single.points()
     enumeration, ranking = rank(single, point, n_lowest=4)
-    run([enumeration, ranking, maker.make(ranking.output.lowest, point=point)])
+    run([enumeration, ranking, maker.make(ranking.output.lowest, point=point, phase=phase)])
 
 transports = dict(zip(phases, results.documents(TransportDoc, load=True), strict=True))
 

@@ -16,7 +16,7 @@ from rich.text import Text
 from disolyte.cli.session import read_campaign, readable_errors
 from disolyte.diffusion.schema import ConductivitySource
 from disolyte.results.query import Results
-from disolyte.results.summary import CompositionSummary, summarise
+from disolyte.results.summary import CompositionSummary, name_rows, summarise
 from disolyte.workers.campaign import Campaign
 
 
@@ -96,8 +96,8 @@ def print_results(campaign: Campaign, console: Console) -> None:
         ("verdict", "left"),
     ):
         table.add_column(title, justify=justify, no_wrap=justify == "left")  # type: ignore[arg-type]
-    for row in rows:
-        cells = (row.formula, _hull(row), _conductivity(row), _barrier(row), row.verdict)
+    for name, row in zip(name_rows(rows), rows, strict=True):
+        cells = (name, _hull(row), _conductivity(row), _barrier(row), row.verdict)
         table.add_row(*map(escape, cells))
     console.print(table)
     if any(row.conductivity_source not in {None, ConductivitySource.SIMULATED.value} for row in rows):

@@ -74,6 +74,7 @@ class DiffusionMDMaker(Maker):
         mobile: MobileIon | None = None,
         prev_dir: str | Path | None = None,
         origin: StageDoc | None = None,
+        phase: str = "",
     ) -> DiffusionMDDoc:
         """Run MD and keep the frames after equilibration.
 
@@ -97,6 +98,8 @@ class DiffusionMDMaker(Maker):
             Folder of a killed job with the same input, whose trajectories are gone on with.
         origin
             Document that the structure is from, such as a phase diagram, for the provenance.
+        phase
+            What tells this phase from others of its formula.
 
         Raises
         ------
@@ -129,6 +132,7 @@ class DiffusionMDMaker(Maker):
             **describe_job(inputs, seed=schedule.seed, caveats=loaded.caveats),
             point=point,
             formula=formula,
+            phase=phase,
             supercell=cell,
             supercell_size=supercell,
             mobile=mobile,
@@ -270,6 +274,7 @@ class DiffusionMaker(Maker):
         prev_dir: str | Path | None = None,
         host: Structure | None = None,
         origin: StageDoc | None = None,
+        phase: str = "",
     ) -> Flow:
         """Flow whose output is a :class:`~disolyte.diffusion.schema.TransportDoc`.
 
@@ -288,6 +293,9 @@ class DiffusionMaker(Maker):
             ``mechanism_maker``.
         origin
             Document that the structure is from, or a reference to one, for the provenance.
+        phase
+            What tells this phase from others of its formula, such as "α"; results of a composition, phase and model
+            replace older ones of the same.
 
         Raises
         ------
@@ -309,6 +317,7 @@ class DiffusionMaker(Maker):
             mobile=self.mobile,
             prev_dir=prev_dir,
             origin=origin,
+            phase=phase,
         )
         analysis = self.transport_maker.make(md.output)
         jobs: list[Flow | Job] = [md, analysis]

@@ -65,6 +65,7 @@ def describe_mechanism(
         **fields,
         point=md.point,
         formula=md.formula,
+        phase=md.phase,
         mobile=md.mobile,
         host=host,
         temperatures=found,

@@ -56,11 +56,22 @@ class RunFrames(Record):
     )
 
 
-class DiffusionMDDoc(StageDoc):
-    """MD of one composition at all temperatures, compact: all that the analysis needs."""
+class Simulated(Record):
+    """What was simulated."""
 
     point: GridPoint | None = Field(description="Composition, if it is on a grid.")
     formula: str = Field(description="Formula of the structure, or of the grid point.")
+    phase: str = Field(default="", description="What tells it from other phases of its formula, if the user said so.")
+
+    @property
+    def label(self) -> str:
+        """Phase and formula."""
+        return " ".join(filter(None, [self.phase, self.formula]))
+
+
+class DiffusionMDDoc(StageDoc, Simulated):
+    """MD of one composition at all temperatures, compact: all that the analysis needs."""
+
     supercell: Structure = Field(description="Simulated cell, atoms in the order of the frames.")
     supercell_size: tuple[int, int, int] = Field(description="Repeats of the structure handed in.")
     mobile: MobileIon = Field(description="The mobile ion.")
@@ -95,11 +106,9 @@ class CurveData(Record):
         return MsdCurves(lag, tracer, collective, framework[0], dict(zip(self.elements, framework[1:], strict=True)))
 
 
-class DiffusionDoc(StageDoc, TransportCoefficients):
+class DiffusionDoc(StageDoc, Simulated, TransportCoefficients):
     """Diffusion of one composition at one temperature."""
 
-    point: GridPoint | None = Field(description="Composition, if it is on a grid.")
-    formula: str = Field(description="Formula of the structure, or of the grid point.")
     supercell_size: tuple[int, int, int] = Field(description="Repeats of the structure handed in.")
     md_runs: list[RunRecord] = Field(description="MD runs at this temperature.")
     exclusion: str | None = Field(description="Why it must stay out of every fit; None if it may be used.")
@@ -178,11 +187,9 @@ class TemperatureMechanism(Record):
     rdf_elements: list[str] = Field(description="Elements, in the order of the rows.")
 
 
-class MechanismDoc(StageDoc):
+class MechanismDoc(StageDoc, Simulated):
     """How the mobile ion moves through one composition."""
 
-    point: GridPoint | None = Field(description="Composition, if it is on a grid.")
-    formula: str = Field(description="Formula of the structure, or of the grid point.")
     mobile: MobileIon = Field(description="The mobile ion.")
     host: Structure = Field(description="Host whose Wyckoff positions name the sites.")
     temperatures: list[TemperatureMechanism] = Field(description="By temperature.")
@@ -213,11 +220,9 @@ class ConductivityRow(Record):
     reach: float = Field(description="How far outside the fit, in multiples of its range of 1/T.")
 
 
-class TransportDoc(StageDoc):
+class TransportDoc(StageDoc, Simulated):
     """Ion transport of one composition: Arrhenius line and conductivities."""
 
-    point: GridPoint | None = Field(description="Composition, if it is on a grid.")
-    formula: str = Field(description="Formula of the structure, or of the grid point.")
     mobile: MobileIon = Field(description="The mobile ion.")
     verdict: Verdict = Field(description="On the Arrhenius line: converged, upper_limit or unreliable.")
     reasons: list[str] = Field(description="What speaks against 'converged', and temperatures left out.")

@@ -65,7 +65,7 @@ def plot_density(doc: MechanismDoc, temperature_k: float) -> Figure:
     bar = figure.colorbar(shade, ax=list(panels), shrink=0.85)
     bar.set_label("Mean density (Å$^{-3}$)")
     figure.legend(handles=_site_handles(one), loc="outside right upper")
-    figure.suptitle(f"{doc.mobile.element} in {pretty_formula(doc.formula)}, {temperature_k:.0f} K", fontsize=9.5)
+    figure.suptitle(f"{doc.mobile.element} in {pretty_formula(doc.label)}, {temperature_k:.0f} K", fontsize=9.5)
     note_caveats(figure, doc.caveats)
     return figure
 
@@ -114,7 +114,7 @@ def plot_isosurface(doc: MechanismDoc, temperature_k: float, level_per_ang3: flo
     axes.view_init(elev=12, azim=-70)
     share = f"{(density >= level_per_ang3).mean():.0%} of the volume"
     figure.suptitle(
-        f"{doc.mobile.element} in {pretty_formula(doc.formula)}, {temperature_k:.0f} K: "
+        f"{doc.mobile.element} in {pretty_formula(doc.label)}, {temperature_k:.0f} K: "
         f"{level_per_ang3:.0e} Å$^{{-3}}$, {share}",
         fontsize=9.5,
     )

@@ -35,7 +35,7 @@ def plot_jump_network(doc: MechanismDoc, temperature_k: float) -> Figure:
     network, ways = figure.subplots(1, 2, width_ratios=[1.2, 1])
     _draw_network(network, one)
     _draw_passages(ways, one)
-    title = f"{doc.mobile.element} in {pretty_formula(doc.formula)}, {temperature_k:.0f} K, {one.concert.n_jumps} jumps"
+    title = f"{doc.mobile.element} in {pretty_formula(doc.label)}, {temperature_k:.0f} K, {one.concert.n_jumps} jumps"
     figure.suptitle(title, fontsize=9.5)
     note_caveats(figure, doc.caveats)
     return figure
@@ -65,7 +65,7 @@ def plot_rdf(doc: MechanismDoc) -> Figure:
         axes.set_ylim(bottom=0)
     panels[0].set_ylabel("g(r)")
     panels[-1].legend()
-    figure.suptitle(pretty_formula(doc.formula), fontsize=9.5)
+    figure.suptitle(pretty_formula(doc.label), fontsize=9.5)
     note_caveats(figure, doc.caveats)
     return figure
 

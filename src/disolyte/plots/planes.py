@@ -65,7 +65,7 @@ def plot_planar_table(doc: TransportDoc, planes: Sequence[tuple[int, int, int]] 
             for column in range(len(header)):
                 table[row, column].get_text().set_fontstyle("italic")
     figure.suptitle(
-        f"{pretty_formula(doc.formula)}: diffusivity in $10^{{-6}}$ cm$^2$/s with standard errors; directions are "
+        f"{pretty_formula(doc.label)}: diffusivity in $10^{{-6}}$ cm$^2$/s with standard errors; directions are "
         "Cartesian",
         fontsize=9.5,
     )

@@ -28,7 +28,7 @@ def draw_references(axes: Axes, docs: Sequence[TransportDoc], references: Sequen
     limits = axes.get_ylim()
     handles = []
     for line in references:
-        number, doc = next(((k, doc) for k, doc in enumerate(docs) if doc.formula == line.formula), (len(docs), None))
+        number, doc = next(((k, doc) for k, doc in enumerate(docs) if _is_of(line, doc)), (len(docs), None))
         anchor = _middle(doc) if line.conductivity_s_per_cm is None else (None, None)
         if line.conductivity_s_per_cm is None and anchor[0] is None:
             continue
@@ -41,6 +41,11 @@ def draw_references(axes: Axes, docs: Sequence[TransportDoc], references: Sequen
         handles.append(Line2D([], [], linestyle=_DASHES[line.kind], color=colour, linewidth=1.0, label=label))
     axes.set_ylim(limits)
     return handles
+
+
+def _is_of(line: ReferenceLine, doc: TransportDoc) -> bool:
+    """Whether both are of one phase, or one of them does not say which."""
+    return line.formula == doc.formula and (not line.phase or doc.phase in {"", line.phase})
 
 
 def _middle(doc: TransportDoc | None) -> tuple[float | None, float | None]:

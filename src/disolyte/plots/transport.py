@@ -129,7 +129,7 @@ def plot_msd(doc: TransportDoc) -> Figure:
         axes.set_ylabel("MSD (Å$^2$)")
         axes.set_title(title)
     mobile.legend()
-    figure.suptitle(pretty_formula(doc.formula), fontsize=9.5)
+    figure.suptitle(pretty_formula(doc.label), fontsize=9.5)
     note_caveats(figure, doc.caveats)
     return figure
 
@@ -145,11 +145,11 @@ def _series_handle(doc: TransportDoc, colour: str, marker: str) -> Line2D:
 def _series_label(doc: TransportDoc) -> str:
     """Formula and activation energy."""
     if doc.arrhenius is None:
-        return f"{pretty_formula(doc.formula)}: no line"
+        return f"{pretty_formula(doc.label)}: no line"
     line = doc.arrhenius
     energy = f"{line.activation_energy_ev:.2f} ± {line.activation_energy_std_ev:.2f} eV"
     open_end = "" if doc.verdict is Verdict.CONVERGED else f" ({doc.verdict.value.replace('_', ' ')})"
-    return f"{pretty_formula(doc.formula)}: $E_a$ = {energy}{open_end}"
+    return f"{pretty_formula(doc.label)}: $E_a$ = {energy}{open_end}"
 
 
 def _set_limits(axes: Axes, runs: Sequence[DiffusionDoc], quantity: TransportQuantity) -> None:
@@ -269,7 +269,7 @@ def _verdict_handles(docs: Sequence[TransportDoc]) -> list[Line2D]:
 def _left_out(docs: Sequence[TransportDoc]) -> list[str]:
     """Why points are crossed out."""
     return [
-        f"{doc.formula} at {run.temperature_k:.0f} K is left out: {run.exclusion}"
+        f"{doc.label} at {run.temperature_k:.0f} K is left out: {run.exclusion}"
         for doc in docs
         for run in doc.runs
         if run.exclusion

@@ -6,11 +6,12 @@ import base64
 import io
 import re
 import textwrap
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -44,6 +45,8 @@ WIDE_IN: Final = 7.5
 NARROW_IN: Final = 4.2
 """Width of a figure whose text can be read on a phone."""
 PANEL_HEIGHT_IN: Final = 3.3
+
+OfOneModel = TypeVar("OfOneModel", TransportDoc, MechanismDoc)
 
 
 @dataclass(frozen=True)
@@ -236,15 +239,24 @@ def _sketch_models(results: Results) -> Iterator[Sketch]:
 
 def _sketch_motion(results: Results) -> Iterator[Sketch]:
     """Displacements of each composition, and where its mobile ions are."""
-    for transport in results.transport(load=True):
-        caption = f"Mean squared displacements in {transport.formula}."
-        yield Sketch(f"msd-{transport.formula}", "Displacements", caption, partial(plot_msd, transport))
-    mechanisms = {doc.formula: doc for doc in results.documents(MechanismDoc, load=True)}
-    for formula, mechanism in mechanisms.items():
+    for label, transport in _by_label(results.transport(load=True)).items():
+        caption = f"Mean squared displacements in {label}."
+        yield Sketch(f"msd-{label}", "Displacements", caption, partial(plot_msd, transport))
+    for label, mechanism in _by_label(results.documents(MechanismDoc, load=True)).items():
         for coldest in mechanism.temperatures[:1]:
-            caption = f"Where {mechanism.mobile.element} is in {formula} at the lowest temperature simulated."
+            caption = f"Where {mechanism.mobile.element} is in {label} at the lowest temperature simulated."
             draw = partial(plot_density, mechanism, coldest.temperature_k)
-            yield Sketch(f"density-{formula}", "Density", caption, draw)
+            yield Sketch(f"density-{label}", "Density", caption, draw)
+
+
+def _by_label(docs: Sequence[OfOneModel]) -> dict[str, OfOneModel]:
+    """The newest of each phase and model, by a name that says the model where there are several."""
+    newest = {(doc.label, doc.model.sha256): doc for doc in docs}
+    counts = Counter(label for label, _ in newest)
+    return {
+        label if counts[label] == 1 else f"{label} with {doc.model.name} {sha256[:6]}": doc
+        for (label, sha256), doc in newest.items()
+    }
 
 
 def _conductivity_map(diagram: PhaseDiagramDoc, transports: list[TransportDoc]) -> Figure | None:

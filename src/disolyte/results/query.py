@@ -70,8 +70,11 @@ class Results:
         return documents[-1]
 
     def transport(self, formula: str | None = None, *, load: bool = False) -> list[TransportDoc]:
-        """Transport of each composition, or of one: Arrhenius line, conductivities, verdict."""
-        newest = {doc.formula: doc for doc in self._find(TransportDoc, load=load)}
+        """Transport of each composition, phase and model, or those of one formula: Arrhenius line, verdict, and so on.
+
+        Of several documents of the same composition, phase and model, the newest.
+        """
+        newest = {(doc.label, doc.model.sha256): doc for doc in self._find(TransportDoc, load=load)}
         return [doc for doc in newest.values() if formula in {None, doc.formula}]
 
     def diffusion(self, formula: str, temperature_k: float) -> DiffusionDoc:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pydantic import Field
 
 from disolyte.diffusion.gates import Verdict
@@ -20,6 +22,7 @@ class CompositionSummary(Record):
     """What is known of one composition. Unknown numbers are None."""
 
     formula: str = Field(description="Formula of one formula unit.")
+    phase: str = Field(default="", description="What tells it from other phases of its formula.")
     coordinates: dict[str, float] = Field(description="Place on the composition grid.")
     formation_energy_ev_per_atom: float | None = Field(description="Energy of formation from the end members.")
     e_hull_ev_per_fu: float | None = Field(description="Energy above the hull per formula unit.")
@@ -41,15 +44,32 @@ class CompositionSummary(Record):
     phase_diagram_uuid: str | None = Field(description="Document of the stability.")
     transport_uuid: str | None = Field(description="Document of the transport.")
 
+    @property
+    def label(self) -> str:
+        """Phase and formula."""
+        return " ".join(filter(None, [self.phase, self.formula]))
+
+
+def name_rows(rows: Sequence[CompositionSummary]) -> list[str]:
+    """What to call each row: its phase and formula, and its model where rows have several."""
+    models = {row.model.sha256: row.model.name for row in rows if row.model}
+    if len(models) < 2:
+        return [row.label for row in rows]
+    return [f"{row.label} ({row.model.name} {row.model.sha256[:6]})" if row.model else row.label for row in rows]
+
 
 def summarise(results: Results) -> list[CompositionSummary]:
-    """Summaries of all compositions, in the order of the hull."""
+    """Summaries of all compositions, phases and models, in the order of the hull."""
     diagrams = results.documents(PhaseDiagramDoc)
     diagram = diagrams[-1] if diagrams else None
-    transports = {doc.formula: doc for doc in results.transport()}
+    transports: dict[str, list[TransportDoc]] = {}
+    for doc in results.transport():
+        transports.setdefault(doc.formula, []).append(doc)
     rows = {} if diagram is None else {row.formula: row for row in diagram.hull.rows}
     return [
-        _summary(formula, diagram, rows.get(formula), transports.get(formula)) for formula in {**rows, **transports}
+        _summary(formula, diagram, rows.get(formula), transport)
+        for formula in {**rows, **transports}
+        for transport in transports.get(formula, [None])
     ]
 
 
@@ -61,6 +81,7 @@ def _summary(
     reference = transport.reference_conductivity if transport else None
     return CompositionSummary(
         formula=formula,
+        phase=transport.phase if transport else "",
         coordinates=point.coordinates if point else {},
         formation_energy_ev_per_atom=row.formation_energy_ev_per_atom if row else None,
         e_hull_ev_per_fu=row.e_hull_ev_per_fu if row else None,

@@ -40,6 +40,7 @@ def temperature_table(results: Results) -> pd.DataFrame:
                 {
                     "system": keys.get(transport.formula),
                     "formula": transport.formula,
+                    "phase": transport.phase,
                     "temperature_k": run.temperature_k,
                     "diffusivity_cm2_per_s": run.diffusivity_cm2_per_s,
                     "conductivity_s_per_cm": run.conductivity_s_per_cm,
