@@ -1,10 +1,13 @@
 """Figures of a report: what cannot be drawn costs nothing else."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from disolyte.plots.style import new_figure, note_caveats, pretty_formula, set_title
 from disolyte.results import figures
 from disolyte.results.figures import Sketch, draw_figures
+from disolyte.thermodynamics.schema import PhaseDiagramDoc, SelectionDoc
 
 HOSTILE = r"costs $1 to \frac{2$"
 
@@ -42,3 +45,25 @@ def test_dollars_from_documents_are_no_mathematics(write):
     figure = new_figure()
     write(figure)
     assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_the_hull_of_the_selection_stands_in_until_there_is_a_phase_diagram(monkeypatch):
+    monkeypatch.setattr(figures, "plot_hull", lambda doc: doc.drawn)
+    documents = {}
+    results = SimpleNamespace(documents=lambda kind: documents.get(kind, []), transport=list)
+
+    def drawn():
+        sketches = {sketch.name: sketch for sketch in figures._sketch_findings(results)}
+        return sketches["stability"].draw(), sketches["stability"].caption
+
+    def document(drawn, n_end_members=3):
+        return SimpleNamespace(hull=SimpleNamespace(end_members=["a"] * n_end_members), drawn=drawn)
+
+    documents[SelectionDoc] = [document("selected")]
+    figure, caption = drawn()
+    assert figure == "selected"
+    assert "with the foundation" in caption
+    documents[PhaseDiagramDoc] = [document("diagram")]
+    assert drawn()[0] == "diagram"
+    documents[PhaseDiagramDoc] = [document("point", n_end_members=1)]
+    assert drawn()[0] is None, "a single composition has no hull"

@@ -87,6 +87,10 @@ def write_results(campaign: Campaign) -> Path:
 def print_results(campaign: Campaign, console: Console) -> None:
     """Print the closing table, and the caveats it rests on."""
     rows = summarise(Results(campaign.job_store(), campaign.name))
+    if not rows:
+        text = f"No composition has results yet. How far it is: disolyte status --folder {campaign.folder}"
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        return
     table = Table(title="Stability and transport", title_justify="left", box=SIMPLE_HEAD, padding=(0, 1))
     for title, justify in (
         ("composition", "left"),

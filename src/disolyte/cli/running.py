@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from disolyte.cli.inputs import SystemRequest
+from disolyte.cli.interim import InterimReport
 from disolyte.cli.planning import Preset, Task, print_plan, route, span
 from disolyte.cli.progress import STAGE_TITLES, ProgressDisplay
 from disolyte.cli.reporting import print_results, write_results
@@ -244,9 +245,14 @@ def _work(campaign: Campaign, workers: Sequence[str]) -> None:
         _report_failures(campaign)
         return
     names = campaign.start_workers(workers, threads=max(1, _cores() // len(workers)))
+    _say(f"Figures and report.html appear in {campaign.folder} as soon as they can be drawn.")
+    _say(f"Meanwhile, in another terminal: disolyte status, results or report, with --folder {campaign.folder}")
+    interim = InterimReport(campaign)
     with ProgressDisplay(console, campaign.files.record().costs) as display:
         for jobs in campaign.watch():
             display.update(jobs)
+            for figure in interim.update(jobs):
+                _say(f"New figure: {figure}")
     campaign.stop_workers(names)
     _report_failures(campaign)
 

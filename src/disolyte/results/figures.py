@@ -37,7 +37,7 @@ from disolyte.plots import (
     plot_training,
 )
 from disolyte.results.query import Results
-from disolyte.thermodynamics.schema import PhaseDiagramDoc
+from disolyte.thermodynamics.schema import PhaseDiagramDoc, SelectionDoc
 
 FIGURE_DPI: Final = 200
 WIDE_IN: Final = 7.5
@@ -210,9 +210,14 @@ def _sketch_findings(results: Results) -> Iterator[Sketch]:
     """Stability, conductivities, Arrhenius lines."""
     diagrams = results.documents(PhaseDiagramDoc)[-1:]
     transports = results.transport()
+    for selection in () if diagrams else results.documents(SelectionDoc)[-1:]:
+        caption = (
+            "Energy above the hull of each composition with the foundation; that of the fine-tuned model is to come."
+        )
+        yield Sketch("stability", "Stability", caption, partial(_hull, selection))
     for diagram in diagrams:
         caption = "Energy above the hull of each composition with the fine-tuned model."
-        yield Sketch("stability", "Stability", caption, partial(plot_hull, diagram))
+        yield Sketch("stability", "Stability", caption, partial(_hull, diagram))
         caption = "Conductivity of the compositions simulated; white ones have none, or only an upper limit (<)."
         yield Sketch("conductivity", "Conductivity", caption, partial(_conductivity_map, diagram, transports))
     if transports:
@@ -257,6 +262,11 @@ def _by_label(docs: Sequence[OfOneModel]) -> dict[str, OfOneModel]:
         label if counts[label] == 1 else f"{label} with {doc.model.name} {sha256[:6]}": doc
         for (label, sha256), doc in newest.items()
     }
+
+
+def _hull(doc: SelectionDoc | PhaseDiagramDoc) -> Figure | None:
+    """Hull of the compositions; None of a system of one composition, which has none."""
+    return None if len(doc.hull.end_members) == 1 else plot_hull(doc)
 
 
 def _conductivity_map(diagram: PhaseDiagramDoc, transports: list[TransportDoc]) -> Figure | None:
