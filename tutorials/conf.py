@@ -59,7 +59,8 @@ html_title = "disolyte"
 html_static_path = ["_site/static"]
 html_css_files = ["disolyte.css"]
 html_show_sourcelink = False
-html_sidebars = {"glossary": [], "index": []}  # no pages beside them to list
+# No list of pages at the side where there are none, or where lines of code need the room.
+html_sidebars = {"glossary": [], "index": [], "[0-9]*": []}
 html_theme_options = {
     "show_toc_level": 2,
     "navigation_with_keys": False,

@@ -38,7 +38,6 @@ from sphinx.util.nodes import nested_parse_with_titles
 from disolyte.provenance import StageDoc
 from disolyte.records import Record
 
-
 ROLES: Final = ("cpu", "gpu", "dft")
 
 
@@ -52,21 +51,24 @@ def is_document(value: type) -> bool:
     return issubclass(value, StageDoc) and value is not StageDoc
 
 
-def roles_of(maker: type[Maker]) -> set[str]:
-    """Role of a Maker's job; of a flow, the roles of the Makers in its fields, where they have a default."""
-    if (role := getattr(maker, "role", None)) is not None:
-        return {str(role.value)}
+def roles_of(maker: type[Maker], *, with_fields: bool = False) -> set[str]:
+    """Role of a Maker's job; of a flow, the roles of the Makers in its fields, and of those in theirs, by default."""
+    role = getattr(maker, "role", None)
+    own = set() if role is None else {str(role.value)}
+    if own and not with_fields:
+        return own
     defaults = [
         field.default_factory() if field.default_factory is not MISSING else field.default for field in fields(maker)
     ]
-    return {role for value in defaults if isinstance(value, Maker) for role in roles_of(type(value))}
+    makers = [type(value) for value in defaults if isinstance(value, Maker)]
+    return own.union(*(roles_of(one, with_fields=True) for one in makers))
 
 
 def outputs_of(maker: type[Maker]) -> list[str]:
     """Documents at the end of a Maker, as its annotation or, for flows, the text of its ``make`` names them."""
     make = inspect.unwrap(maker.make)
     text = inspect.getdoc(make) or ""
-    said = f"{make.__annotations__.get('return', '')} {text.partition('.')[0]} {text.partition('Returns')[2]}"
+    said = f"{make.__annotations__.get('return', '')} {first_sentence(make)} {text.partition('Returns')[2]}"
     documents = {value.__name__: value for value in public_classes(ROOT, StageDoc)}
     named = dict.fromkeys(re.findall(r"\b[A-Z]\w+Doc\b", said))
     return [link(documents[name]) for name in named if name in documents] or ["``TaskDoc`` of atomate2"]
@@ -106,7 +108,7 @@ class MakersTable(Written):
         for maker in public_classes(ROOT, Maker):
             if inspect.isabstract(maker):
                 continue
-            roles = ", ".join(role for role in ROLES if role in roles_of(maker)) or "dft"
+            roles = ", ".join(role for role in ROLES if role in roles_of(maker)) or "those of its jobs"
             gives = ", ".join(outputs_of(maker))
             if getattr(maker, "role", None) is None:
                 gives = f"flow: {gives}"

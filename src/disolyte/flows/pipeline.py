@@ -56,8 +56,8 @@ class DisorderedElectrolyteFlowMaker(Maker):
         Returns
         -------
         Flow
-            Its output holds references to the ``dataset``, the ``selection``, the ``model`` (ModelDoc), the
-            ``phase_diagram`` (PhaseDiagramDoc) and ``transport`` (TransportDoc by formula).
+            Its output holds references to the ``dataset`` (DatasetDoc), the ``selection`` (SelectionDoc), the ``model``
+            (ModelDoc), the ``phase_diagram`` (PhaseDiagramDoc) and ``transport`` (TransportDoc by formula).
 
         Raises
         ------
