@@ -236,6 +236,7 @@ for point in system.points():
 # ```bash
 # disolyte systems show own-material/argyrodite.yaml
 # disolyte plan own-material/argyrodite.yaml
+# disolyte plan own-material/argyrodite.yaml --preset quickstart --model disolyte-broad   # the miniature
 # ```
 #
 # ## Into the flow
