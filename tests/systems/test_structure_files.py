@@ -24,6 +24,7 @@ _atom_site_fract_z
 _atom_site_occupancy
 Li1 {Li} 0.183 0.183 0.024 0.5
 P1 {P} 0 0 0.5 1
+Q1 {P} ? ? ? 0
 S1 {S} 0.25 0.25 0.25 1
 S2 {S} 0.1195 0.8805 0.6195 1
 Cl1 {Cl} 0 0 0 0.5

@@ -89,14 +89,15 @@ class SystemRequest:
     source: str
     mobile_ion: str | None = None
     oxidation_states: Mapping[str, float] = field(default_factory=dict)
-    merge_within_ang: float | None = None
+    merge_within_ang: float = 0.0
     charge_tolerance_e: float | None = None
     supercells: tuple[str, ...] = ()
 
     @property
     def is_structure_file(self) -> bool:
         """Whether it is neither a key nor a YAML file."""
-        return Path(self.source).suffix.lower() not in {"", ".yaml", ".yml"}
+        path = Path(self.source).expanduser()
+        return path.suffix.lower() not in {".yaml", ".yml"} and (bool(path.suffix) or path.is_file())
 
     def load(self) -> DisorderedSystem:
         """The system.
@@ -160,7 +161,7 @@ def system_options(
             system,
             mobile_ion,
             parse_charges(oxidation or []),
-            merge_within or None,
+            merge_within,
             charge_tolerance,
             tuple(supercell or ()),
         )

@@ -56,7 +56,7 @@ def load_system(
     *,
     mobile_ion: str | None = None,
     oxidation_states: Mapping[str, float] | None = None,
-    merge_within_ang: float | None = None,
+    merge_within_ang: float = 0.0,
     charge_tolerance_e: float | None = None,
 ) -> DisorderedSystem:
     """System by its key, from a YAML file, or from a structure file with partial occupancies.
@@ -90,7 +90,7 @@ def load_system(
         mobile_ion=mobile_ion or _only_mobile_ion([element.symbol for element in structure.elements], path),
         oxidation_states=oxidation_states,
         key=path.stem,
-        merge_within_ang=merge_within_ang or 0.0,
+        merge_within_ang=merge_within_ang,
         charge_tolerance_e=CHARGE_TOLERANCE_E if charge_tolerance_e is None else charge_tolerance_e,
     )
 

@@ -23,8 +23,7 @@ SAME_SITE_ANG: Final = 0.05
 _ION: Final = re.compile(r"(?P<element>[A-Z][a-z]?)(?:(?P<number>\d*)(?P<sign>[+-])|(?P<signed>[+-]\d+))")
 """Type symbols such as P5+, Cl- and Li+1."""
 
-
-_NAMED_PLACE: Final = ("label", "fract_x", "fract_y", "fract_z")
+_PLACE: Final = ("_atom_site_fract_x", "_atom_site_fract_y", "_atom_site_fract_z")
 
 _SUMMARY: Final = "Issues encountered while parsing CIF: "
 
@@ -85,8 +84,12 @@ def site_names(path: Path, structure: Structure) -> dict[str, str]:
     """
     names = {str(label): str(label) for label in structure.labels}
     rows = _atom_sites(path)
-    for label, *position in zip(*(rows.get(f"_atom_site_{key}", []) for key in _NAMED_PLACE), strict=False):
-        offsets = structure.frac_coords - [str2float(value) for value in position]
+    labels, places = rows.get("_atom_site_label", []), zip(*(rows.get(key, []) for key in _PLACE), strict=True)
+    for label, place in zip(labels, places, strict=False):
+        try:
+            offsets = structure.frac_coords - [str2float(value) for value in place]
+        except ValueError:  # "?", which pymatgen passes over where the occupancy is 0
+            continue
         distances = np.linalg.norm((offsets - np.round(offsets)) @ structure.lattice.matrix, axis=1)
         nearest = int(distances.argmin())
         if distances[nearest] < SAME_SITE_ANG:
