@@ -158,7 +158,7 @@ class Campaign:
             return recover_campaign(launchpad, self.name, self.folder, failed=failed)
         with locks_released(launchpad, self.name):
             found = release_worker(launchpad, re.compile(f"^{re.escape(local)}"), self.name, self.folder)
-            return Recovery(found.applied, found.rerun + (self.rerun_failed() if failed else []))
+        return Recovery(found.applied, found.rerun + (self.rerun_failed() if failed else []))
 
     def rerun_failed(self, silent_s: float | None = None) -> list[int]:
         """Make ready again what failed, while other workers of the campaign may run.
@@ -176,7 +176,8 @@ class Campaign:
         launchpad = self.launchpad()
         again = [job.fw_id for job in self.jobs() if job.state == "FIZZLED"]
         again += [] if silent_s is None else lost_jobs(launchpad, self.name, silent_s)
-        rerun_jobs(launchpad, again, self.folder)
+        with locks_released(launchpad, self.name):
+            rerun_jobs(launchpad, again, self.folder)
         return again
 
     def cancel(self) -> int:
@@ -197,7 +198,9 @@ class Campaign:
         int
             Number of jobs that are no longer cancelled.
         """
-        return reignite_jobs(self.launchpad(), self.name)
+        launchpad = self.launchpad()
+        with locks_released(launchpad, self.name):
+            return reignite_jobs(launchpad, self.name)
 
     def failures(self) -> Iterator[tuple[str, str]]:
         """Name and traceback of each failed job."""
