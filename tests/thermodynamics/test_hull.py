@@ -112,6 +112,14 @@ def test_end_members_that_do_not_span(amounts, ends, message):
         mixing_shares(amounts, ends)
 
 
+def test_one_composition_is_its_own_hull():
+    hull = mixing_hull([Phase("Li3InCl6", mixture((1, 0, 0)), -30.0)], ["Li3InCl6"])
+    (row,) = hull.rows
+    assert (row.hull_energy_ev_per_fu, row.e_hull_ev_per_fu, row.formation_energy_ev_per_fu) == (-30.0, 0.0, 0.0)
+    assert row.is_stable
+    assert hull.tie_lines == []
+
+
 def test_bad_input_names_the_culprit():
     chloride = Phase("Li3InCl6", mixture((1, 0, 0)), -30.0)
     bromide = Phase("Li3InBr6", mixture((0, 1, 0)), -26.0)

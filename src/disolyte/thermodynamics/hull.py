@@ -103,7 +103,8 @@ def mixing_hull(phases: Sequence[Phase], end_members: Sequence[str]) -> MixingHu
     phases
         Compositions with their lowest energy; the end members among them.
     end_members
-        Formulas of the end members: two for a line, three for a plane.
+        Formulas of the end members: two for a line, three for a plane. A system of one composition is its own end
+        member, and its hull a point.
 
     Returns
     -------
@@ -113,7 +114,7 @@ def mixing_hull(phases: Sequence[Phase], end_members: Sequence[str]) -> MixingHu
     Raises
     ------
     InputError
-        If there is only one composition, or an energy is not finite.
+        If there are too few compositions or end members, or an energy is not finite.
     CompositionError
         If the end members do not span the compositions, or have no energy.
     """
@@ -161,10 +162,11 @@ def mixing_hull(phases: Sequence[Phase], end_members: Sequence[str]) -> MixingHu
 
 def _check_phases(phases: Sequence[Phase], end_members: Sequence[str]) -> None:
     formulas = [phase.formula for phase in phases]
-    if len(end_members) < 2 or len(set(formulas)) < 2:
+    is_point = len(end_members) == len(formulas) == 1
+    if not is_point and (len(end_members) < 2 or len(set(formulas)) < 2):
         raise InputError(
-            f"a hull needs at least two compositions and two end members; got compositions {formulas} and end members "
-            f"{list(end_members)}"
+            "a hull needs at least two compositions and two end members, or one of each; got compositions "
+            f"{formulas} and end members {list(end_members)}"
         )
     repeated = sorted({formula for formula in formulas if formulas.count(formula) > 1})
     if repeated:
