@@ -91,6 +91,10 @@ def test_tables_and_pages_tell_them_apart(results):
         ("β", "first"),
     ]
     figures = list(draw_figures(results))
-    assert len({figure.name for figure in figures}) == len(figures)
+    assert len({figure.file_name for figure in figures}) == len(figures)
+    (arrhenius,) = (figure for figure in figures if figure.name == "arrhenius")
+    legend = [text.get_text() for text in arrhenius.figure.legends[0].get_texts()]
+    assert sum(text.startswith("α Li$_{3}$PS$_{4}$, ") for text in legend) == 2
+    assert len(set(legend)) == len(legend)
     page = render_report(results, figures)
     assert page.count("β Li<sub>3</sub>PS<sub>4</sub>") >= 2

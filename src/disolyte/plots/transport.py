@@ -81,10 +81,12 @@ def plot_arrhenius(
     figure = new_figure(PAGE_IN * 0.78, COLUMN_IN * 0.9)
     axes = figure.add_subplot()
     handles = []
+    several = len({doc.model.sha256 for doc in docs}) > 1
     for number, doc in enumerate(docs):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[(number + number // len(COLOURS)) % len(MARKERS)]
         _draw_points(axes, doc.runs, quantity, colour=colour, marker=marker)
-        handles.append(_series_handle(doc, colour, marker))
+        name = pretty_formula(doc.label) + (f", {doc.model.name}" if several else "")
+        handles.append(_series_handle(doc, name, colour, marker))
     # The bands of poor fits reach over many decades: the points decide what is shown.
     _set_limits(axes, [run for doc in docs for run in doc.runs], quantity)
     for number, doc in enumerate(docs):
@@ -134,22 +136,22 @@ def plot_msd(doc: TransportDoc) -> Figure:
     return figure
 
 
-def _series_handle(doc: TransportDoc, colour: str, marker: str) -> Line2D:
+def _series_handle(doc: TransportDoc, name: str, colour: str, marker: str) -> Line2D:
     """Entry of a composition: drawn as its line is, if it has one, and filled if one of its points is."""
     style = "none" if doc.arrhenius is None else "-" if doc.verdict is Verdict.CONVERGED else "--"
     face = colour if any(run.verdict is Verdict.CONVERGED for run in doc.runs) else "white"
-    label = _series_label(doc)
+    label = _series_label(doc, name)
     return Line2D([], [], color=colour, linestyle=style, marker=marker, markerfacecolor=face, label=label)
 
 
-def _series_label(doc: TransportDoc) -> str:
-    """Formula and activation energy."""
+def _series_label(doc: TransportDoc, name: str) -> str:
+    """Name and activation energy."""
     if doc.arrhenius is None:
-        return f"{pretty_formula(doc.label)}: no line"
+        return f"{name}: no line"
     line = doc.arrhenius
     energy = f"{line.activation_energy_ev:.2f} ± {line.activation_energy_std_ev:.2f} eV"
     open_end = "" if doc.verdict is Verdict.CONVERGED else f" ({doc.verdict.value.replace('_', ' ')})"
-    return f"{pretty_formula(doc.label)}: $E_a$ = {energy}{open_end}"
+    return f"{name}: $E_a$ = {energy}{open_end}"
 
 
 def _set_limits(axes: Axes, runs: Sequence[DiffusionDoc], quantity: TransportQuantity) -> None:

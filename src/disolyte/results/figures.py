@@ -71,7 +71,7 @@ class ReportFigure:
     @property
     def file_name(self) -> str:
         """The name, fit for a file: what comes from documents must not lead out of a folder."""
-        return re.sub(r"[^A-Za-z0-9.-]", "_", self.name).lstrip(".") or "figure"
+        return re.sub(r"[^\w.-]", "_", self.name).lstrip(".") or "figure"
 
     @property
     def is_wide(self) -> bool:
