@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -157,8 +158,19 @@ def _describe(space: OrderingSpace, file: Path) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def _all_digits() -> Iterator[None]:
+    """Counts are exact, however many digits they have; Python refuses to print numbers of thousands."""
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        yield
+    finally:
+        sys.set_int_max_str_digits(limit)
+
+
+@_all_digits()
 def _report(result: dict[str, Any], as_json: bool) -> None:
-    sys.set_int_max_str_digits(0)  # counts are exact, however many digits they have
     if as_json:
         typer.echo(json.dumps(result))
         return
