@@ -174,3 +174,17 @@ def test_bad_input(documents):
         select(HullSelectionMaker(), documents["rankings"], ["Li3InCl6", "Li3InBr6"])
     with pytest.raises(InputError, match="at least two compositions"):
         select(HullSelectionMaker(), documents["rankings"][:1], ["Li3InCl6", "Li3InBr6"])
+
+
+def test_one_composition_from_ranking_to_phase_diagram(documents):
+    """A system from a single CIF has no hull to mix on; its orderings are drawn and ranked all the same."""
+    ranking = documents["rankings"][3]
+    formula = ranking.point.formula
+    selection = HullSelectionMaker.make.original(HullSelectionMaker(n_select=4, seed=4), [ranking], [formula])
+    assert len(selection.entries) == 4
+    assert min(entry.e_hull_ev_per_fu for entry in selection.entries) == 0.0
+    diagram = PhaseDiagramMaker.make.original(PhaseDiagramMaker(), selection, SMALL, rankings=[ranking])
+    assert [row.formula for row in diagram.hull.rows] == [formula]
+    lowest = ranking.energies_ev_per_fu[0]
+    assert diagram.hull.rows[0].energy_ev_per_fu == pytest.approx(lowest, abs=1e-4)
+    assert diagram.ground_state(formula).point == ranking.point
