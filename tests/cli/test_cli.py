@@ -78,7 +78,7 @@ def test_unfit_jobflow_configuration(clean_dir, content, complaint):
 
 
 def test_brackets_in_messages_are_not_markup(capsys):
-    from disolyte.cli.session import readable_errors
+    from disolyte.cli.messages import readable_errors
     from disolyte.errors import MissingExtraError
 
     with pytest.raises(typer.Exit), readable_errors():

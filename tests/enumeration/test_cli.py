@@ -90,7 +90,7 @@ def test_rounding_and_charges(invoke, tmp_path):
     path = tmp_path / "li.cif"
     Structure.from_spacegroup("Fm-3m", Lattice.cubic(5), [{"Li": 0.8}, "O"], [[0] * 3, [0.5] * 3]).to(str(path))
     refused = invoke("count", path)
-    assert refused.exit_code == 2
+    assert refused.exit_code == 1
     assert "1×1×5" in refused.stderr
     rounded = invoke("count", path, "--round")
     assert rounded.exit_code == 0
@@ -116,7 +116,7 @@ def test_errors_have_one_line_and_no_traceback(invoke, cif, tmp_path, args, mess
     text = tmp_path / "text.cif"
     text.write_text("not a crystal\n")
     result = invoke("count", *(arg.format(cif=cif, text=text) for arg in args))
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert message in result.stderr
     assert "Traceback" not in result.output
 
@@ -125,5 +125,5 @@ def test_a_folder_that_cannot_be_written(invoke, cif, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("")
     result = invoke("enumerate", cif, "--out", blocked)
-    assert result.exit_code == 2
+    assert result.exit_code == 1
     assert "--out" in result.stderr

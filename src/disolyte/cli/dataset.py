@@ -26,7 +26,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Write a run's dataset: extended xyz, REF_energy (eV), REF_forces (eV/Å), REF_stress (eV/Å³, tension +)."""
-    from disolyte.cli.session import read_campaign, readable_errors
+    from disolyte.cli.messages import readable_errors
+    from disolyte.cli.session import read_campaign
     from disolyte.labelling.exchange import write_dataset
     from disolyte.results.query import Results
 
@@ -62,7 +63,7 @@ def import_(
     as_json: AsJson = False,
 ) -> None:
     """Check labelled frames of your own, split them by family, and write the dataset."""
-    from disolyte.cli.session import readable_errors
+    from disolyte.cli.messages import readable_errors
     from disolyte.labelling.exchange import MANIFEST, read_dataset, write_dataset
     from disolyte.labelling.label_files import LabelKeys, parse_units, read_labels
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -20,11 +20,12 @@ from disolyte.cli.inputs import (
     Round,
     SupercellCommand,
     in_options,
+    option_names,
     parse_charges,
     parse_supercell_text,
 )
+from disolyte.cli.messages import readable_errors
 from disolyte.cli.options import AsJson, takes
-from disolyte.errors import DisolyteError
 
 if TYPE_CHECKING:
     from disolyte.enumeration import OrderingSpace
@@ -86,11 +87,9 @@ def space_options(
 def count(request: SpaceRequest, as_json: AsJson = False) -> None:
     """Count the orderings of a disordered structure, exactly, without making them."""
     started = time.perf_counter()
-    try:
+    with readable_errors(), option_names(is_structure_file=True):
         space, caveats = request.open()
         result = _describe(space, request.file) | {"caveats": caveats}
-    except DisolyteError as error:
-        _fail(error)
     result["seconds"] = round(time.perf_counter() - started, 3)
     _report(result, as_json)
 
@@ -108,7 +107,7 @@ def enumerate_(
 ) -> None:
     """Write the distinct orderings of lowest Ewald energy."""
     started = time.perf_counter()
-    try:
+    with readable_errors(), option_names(is_structure_file=True):
         from disolyte.enumeration.files import write_orderings
 
         space, caveats = request.open(parse_charges(oxidation or []))
@@ -116,8 +115,6 @@ def enumerate_(
         ranked = space.lowest_energy(lowest, seed=seed)
         files = write_orderings(space, ranked, out)
         states = space.oxidation_states
-    except DisolyteError as error:
-        _fail(error)
     result |= {
         "oxidation_states": dict(states.values),
         "oxidation_states_source": states.source,
@@ -187,8 +184,3 @@ def _report(result: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"{key.replace('_', ' '):>22}  {value}")
     for caveat in caveats:
         typer.echo(f"{'caveat':>22}  {caveat}")
-
-
-def _fail(error: DisolyteError) -> NoReturn:
-    typer.echo(f"error: {in_options(str(error), is_structure_file=True)}", err=True)
-    raise typer.Exit(code=2) from error

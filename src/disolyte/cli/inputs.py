@@ -154,7 +154,7 @@ def system_options(
     ] = None,
 ) -> SystemRequest:
     """Which system."""
-    from disolyte.cli.session import readable_errors
+    from disolyte.cli.messages import readable_errors
 
     with readable_errors():
         return SystemRequest(

@@ -115,7 +115,8 @@ def database_options(
     ] = None,
 ) -> str | None:
     """The user's own database, from a file, the environment or, without a password, a flag."""
-    from disolyte.cli.session import read_uri, readable_errors
+    from disolyte.cli.messages import readable_errors
+    from disolyte.cli.session import read_uri
 
     source = context.get_parameter_source("mongodb_uri")
     with readable_errors():

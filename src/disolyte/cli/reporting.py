@@ -13,7 +13,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from disolyte.cli.session import read_campaign, readable_errors
+from disolyte.cli.messages import readable_errors
+from disolyte.cli.session import read_campaign
 from disolyte.diffusion.schema import ConductivitySource
 from disolyte.results.query import Results
 from disolyte.results.summary import CompositionSummary, name_rows, summarise

@@ -19,10 +19,11 @@ from rich.text import Text
 
 from disolyte.cli.inputs import SystemRequest
 from disolyte.cli.interim import InterimReport
+from disolyte.cli.messages import readable_errors
 from disolyte.cli.planning import Preset, Task, print_plan, route, span
 from disolyte.cli.progress import STAGE_TITLES, ProgressDisplay
 from disolyte.cli.reporting import print_results, write_results
-from disolyte.cli.session import open_campaign, read_campaign, readable_errors
+from disolyte.cli.session import open_campaign, read_campaign
 from disolyte.errors import RunFolderInUseError, WorkerError
 from disolyte.flows.costs import Plan, plan_flow
 from disolyte.results.quarantine import count_quarantined

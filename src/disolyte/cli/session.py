@@ -1,8 +1,7 @@
-"""What commands share: errors without tracebacks, the database of a run folder, a clean end on Ctrl-C."""
+"""What commands share: the database of a run folder, whose it is, and a clean end on Ctrl-C."""
 
 from __future__ import annotations
 
-import errno
 import os
 import re
 import shutil
@@ -14,48 +13,15 @@ from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Any
 
-import typer
 from jobflow import JobStore
-from pymongo.errors import OperationFailure, PyMongoError
-from rich.console import Console
-from rich.text import Text
 
-from disolyte.errors import DisolyteError, InputError, RunFolderError, RunFolderInUseError, StoreError
+from disolyte.errors import InputError, RunFolderError, RunFolderInUseError, StoreError
 from disolyte.ownership import own_folder
 from disolyte.workers.campaign import Campaign
 from disolyte.workers.database import EMBEDDED_URI, Database, start_embedded
 from disolyte.workers.files import check_private
 from disolyte.workers.folder import CAMPAIGN_NAME, NOT_A_RUN_FOLDER, CampaignRecord, RunFolder, read_job_store_spec
 from disolyte.workers.processes import ProcessRegistry
-
-errors = Console(stderr=True)
-
-
-@contextmanager
-def readable_errors() -> Iterator[None]:
-    """Print errors that disolyte raises on purpose in one paragraph, and end with exit code 1."""
-    try:
-        yield
-    except DisolyteError as error:
-        _print_error(str(error))
-        raise typer.Exit(1) from error
-    except OperationFailure as error:
-        _print_error(f"the database refused: {(error.details or {}).get('errmsg', 'no reason given')}")
-        raise typer.Exit(1) from error
-    except PyMongoError as error:
-        _print_error("the database does not answer any more; finished work is kept, run the command again to go on")
-        raise typer.Exit(1) from error
-    except OSError as error:
-        remedy = "free some space" if error.errno == errno.ENOSPC else "mend that"
-        _print_error(f"{error}; {remedy} and run the command again: finished work is kept")
-        raise typer.Exit(1) from error
-    except KeyboardInterrupt:
-        errors.print("Stopped; finished work is kept. Run the same command again to go on.")
-        raise typer.Exit(130) from None
-
-
-def _print_error(message: str) -> None:
-    errors.print(Text.assemble(("Error: ", "bold red"), message), soft_wrap=True)
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from typing import Any
 import typer
 from rich.console import Console
 
-from disolyte.cli.session import campaign_name, own_job_store, readable_errors
+from disolyte.cli.messages import readable_errors
+from disolyte.cli.session import campaign_name, own_job_store
 from disolyte.errors import InputError, RunFolderError
 from disolyte.ownership import own_folder
 from disolyte.workers.database import Database, embedded_database, free_port

@@ -66,7 +66,7 @@ def list_systems(context: typer.Context, as_json: AsJson = False) -> None:
 @takes(system=system_options)
 def show(system: SystemRequest, round_: Round = False, as_json: AsJson = False) -> None:
     """Show a system: compositions, cells that hold them, atoms, and exact numbers of orderings."""
-    from disolyte.cli.session import readable_errors
+    from disolyte.cli.messages import readable_errors
 
     with readable_errors(), option_names(is_structure_file=system.is_structure_file):
         description = _describe(system.load(), rounded=round_)

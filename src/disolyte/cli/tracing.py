@@ -9,7 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from disolyte.cli.session import read_campaign, readable_errors
+from disolyte.cli.messages import readable_errors
+from disolyte.cli.session import read_campaign
 from disolyte.results.query import Results
 from disolyte.results.tracing import TraceNode, trace_document
 
