@@ -41,7 +41,7 @@ def campaign(flow, tmp_path_factory):
         for _ in campaign.watch():
             pass
         campaign.stop_workers(names)
-        assert [trace for _, trace in campaign.failures()] == []
+        assert [failure.traceback for failure in campaign.failures()] == []
         yield campaign
 
 

@@ -110,9 +110,9 @@ def test_failed_job_keeps_its_traceback_and_runs_again(campaign):
     campaign.submit(Flow([makers.NeedsFileMaker().make(str(flag))]))
     campaign.start_workers(["any"], threads=1)
     assert [job.state for job in finish(campaign)] == ["FIZZLED"]
-    ((name, traceback),) = campaign.failures()
-    assert name == "needs file"
-    assert "FileNotFoundError" in traceback
+    (failure,) = campaign.failures()
+    assert (failure.name, failure.error.split(":")[0]) == ("needs file", "FileNotFoundError")
+    assert "Traceback" in failure.traceback
     flag.write_text("here")
     assert len(campaign.recover().rerun) == 1
     assert [job.state for job in finish(campaign)] == ["COMPLETED"]

@@ -43,10 +43,13 @@ class ProgressDisplay:
         Where to draw.
     expected
         Expected cost of each stage, for stages whose jobs do not exist yet and for the time left.
+    n_workers
+        Workers that share the jobs of a stage.
     """
 
     console: Console
     expected: Mapping[str, StageCost]
+    n_workers: int = 1
     _start: float = field(default_factory=time.monotonic, init=False)
     _began: dict[str, float] = field(default_factory=dict, init=False)
     _took: dict[str, float] = field(default_factory=dict, init=False)
@@ -117,14 +120,18 @@ class ProgressDisplay:
                 self._began.setdefault(stage, now)
             if done == total and stage in self._began:
                 self._took.setdefault(stage, now - self._began[stage])
-        expected = sum(self.expected[stage].seconds for stage in self._took)
+        expected = sum(self._expected_s(stage) for stage in self._took)
         pace = (sum(self._took.values()) + PRIOR_S) / (expected + PRIOR_S)
         left = sum(self._seconds_left(stage, jobs, pace, now) for stage in self.expected)
         return f"about {_clock(left)}"
 
+    def _expected_s(self, stage: str) -> float:
+        cost = self.expected[stage]
+        return cost.seconds / max(1, min(self.n_workers, cost.n_jobs))
+
     def _seconds_left(self, stage: str, jobs: Sequence[JobState], pace: float, now: float) -> float:
         _, done, total, running, _ = self._row(stage, jobs)
-        whole = self.expected[stage].seconds * pace
+        whole = self._expected_s(stage) * pace
         by_jobs = whole * (1 - done / total)
         if not running or stage not in self._began:
             return by_jobs

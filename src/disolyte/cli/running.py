@@ -35,6 +35,7 @@ from disolyte.workers.roles import Role
 from disolyte.workers.status import CampaignStatus, StageStatus, campaign_status
 
 console = Console()
+SHOWN_FAILURES: Final = 3
 UNLIMITED: Final = 10_000
 """Width at which no table is cut."""
 QUICKSTART = Task(SystemRequest("liybc"), Preset.QUICKSTART)
@@ -203,6 +204,12 @@ def _notes(status: CampaignStatus) -> Iterator[str]:
     yield pace
     if status.n_lost:
         yield f"{status.n_lost} of those running were cut off, their worker is gone: disolyte work runs them again"
+    for failure in status.failures[:SHOWN_FAILURES]:
+        yield f"Failed: {failure.job}: {failure.error}"
+        yield f"        in {failure.folder}"
+    n_more = sum(stage.n_failed for stage in status.stages) - len(status.failures[:SHOWN_FAILURES])
+    if status.failures and n_more:
+        yield f"        and {n_more} more"
     if any(stage.n_failed for stage in status.stages):
         yield "To try the failed ones again: disolyte rerun, then disolyte work"
     if any(stage.n_cancelled for stage in status.stages):
@@ -249,7 +256,7 @@ def _work(campaign: Campaign, workers: Sequence[str]) -> None:
     _say(f"Figures and report.html appear in {campaign.folder} as soon as they can be drawn.")
     _say(f"Meanwhile, in another terminal: disolyte status, results or report, with --folder {campaign.folder}")
     interim = InterimReport(campaign)
-    with ProgressDisplay(console, campaign.files.record().costs) as display:
+    with ProgressDisplay(console, campaign.files.record().costs, len(workers)) as display:
         for jobs in campaign.watch():
             display.update(jobs)
             for figure in interim.update(jobs):
@@ -261,11 +268,11 @@ def _work(campaign: Campaign, workers: Sequence[str]) -> None:
 def _report_failures(campaign: Campaign) -> None:
     failures = list(campaign.failures())
     if failures:
-        name, trace = failures[0]
+        first = failures[0]
         raise WorkerError(
-            f"{len(failures)} of {len(campaign.jobs())} jobs failed, first '{name}':\n{trace.strip()}\n"
-            f"Finished work is kept; the logs are in {campaign.folder / 'logs'}. Mend the cause, then: "
-            f"disolyte rerun --folder {campaign.folder}, and run the command again."
+            f"{len(failures)} of {len(campaign.jobs())} jobs failed, first '{first.name}': {first.error}\n"
+            f"Finished work is kept. It ran in {first.folder}; all tracebacks are in {campaign.folder / 'logs'}. "
+            f"Mend the cause, then: disolyte rerun --folder {campaign.folder}, and run the command again."
         )
 
 

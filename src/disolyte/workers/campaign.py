@@ -28,6 +28,7 @@ from disolyte.workers.files import write_yaml
 from disolyte.workers.folder import RunFolder, fworker_spec, read_fworker
 from disolyte.workers.jobs import (
     UNFINISHED,
+    JobFailure,
     JobState,
     JobTable,
     cancel_jobs,
@@ -202,8 +203,8 @@ class Campaign:
         with locks_released(launchpad, self.name):
             return reignite_jobs(launchpad, self.name)
 
-    def failures(self) -> Iterator[tuple[str, str]]:
-        """Name and traceback of each failed job."""
+    def failures(self) -> Iterator[JobFailure]:
+        """Yield each failed job."""
         yield from find_failures(self.launchpad(), self.name)
 
     def start_workers(self, categories: Iterable[str], *, threads: int) -> list[str]:

@@ -23,6 +23,22 @@ class JobState:
     category: str | None
 
 
+@dataclass(frozen=True)
+class JobFailure:
+    """A job that failed."""
+
+    name: str
+    traceback: str
+    folder: str | None
+
+    @property
+    def error(self) -> str:
+        """What the traceback ends with, in one line, without the module of the error's class."""
+        last = self.traceback.strip().splitlines()[-1]
+        kind, colon, message = last.partition(": ")
+        return f"{kind.rsplit('.', 1)[-1]}{colon}{message}" if kind.replace(".", "").isidentifier() else last
+
+
 def find_jobs(launchpad: LaunchPad, campaign: str, among: Sequence[int] = ()) -> list[JobState]:
     """States of all jobs of a campaign that exist by now, or of those between the first and last FireWorks id given."""
     asked: dict[str, Any] = {"spec.campaign": campaign}
@@ -59,14 +75,16 @@ class JobTable:
         return [replace(self._known[fw_id], state=state) for fw_id, state in states.items() if fw_id in self._known]
 
 
-def find_failures(launchpad: LaunchPad, campaign: str) -> Iterator[tuple[str, str]]:
-    """Name and traceback of each failed job."""
+def find_failures(launchpad: LaunchPad, campaign: str) -> Iterator[JobFailure]:
+    """Yield each failed job."""
     for job in find_jobs(launchpad, campaign):
         if job.state != "FIZZLED":
             continue
         launch = launchpad.launches.find_one({"fw_id": job.fw_id}, sort=[("launch_id", -1)])
-        stored = ((launch or {}).get("action") or {}).get("stored_data", {})
-        yield job.name, stored.get("_exception", {}).get("_stacktrace", "the worker left no traceback")
+        launch = launch or {}
+        stored = (launch.get("action") or {}).get("stored_data", {})
+        traceback = stored.get("_exception", {}).get("_stacktrace", "the worker left no traceback")
+        yield JobFailure(job.name, traceback, launch.get("launch_dir"))
 
 
 def cancel_jobs(launchpad: LaunchPad, campaign: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Final
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from disolyte.workers.jobs import JobState
 from disolyte.workers.recovery import has_other_workers
 
 STAGE_ORDER: Final = ("enumeration", "thermodynamics", "sampling", "labelling", "finetuning", "diffusion", "other")
+SHOWN_FAILURES: Final = 20
 RATE_WINDOW: Final = timedelta(hours=1)
 """Jobs that ended within it make the rate."""
 
@@ -32,6 +34,14 @@ class StageStatus(Record):
     n_quarantined: int = Field(default=0, description="Runs and frames that were set aside with a reason.")
 
 
+class FailureStatus(Record):
+    """A job that failed."""
+
+    job: str = Field(description="Its name.")
+    error: str = Field(description="What it failed with.")
+    folder: str | None = Field(description="Where it ran.")
+
+
 class CampaignStatus(Record):
     """How far a campaign is."""
 
@@ -40,6 +50,7 @@ class CampaignStatus(Record):
     stages: list[StageStatus] = Field(description="Its stages.")
     n_jobs: int = Field(description="Jobs that exist by now.")
     rate_per_hour: float = Field(description="Jobs that ended well in the last hour, or since the first, by the hour.")
+    failures: list[FailureStatus] = Field(default=[], description="The first of the jobs that failed.")
     n_lost: int = Field(default=0, description="Jobs among those running whose worker, of this folder, is gone.")
     seconds_left: float | None = Field(
         description="Rough time until the end with the workers that run now; None if none runs, or no cost is known."
@@ -73,8 +84,10 @@ def campaign_status(campaign: Campaign, quarantined: Mapping[str, int] | None = 
     ends = _ends(campaign, jobs)
     n_lost = _count_lost(campaign, jobs)
     left = _seconds_left(stages, costs, _mean_runtimes(jobs, ends))
+    failures = islice(campaign.failures(), SHOWN_FAILURES) if any(stage.n_failed for stage in stages) else ()
     return CampaignStatus(
         campaign=campaign.name,
+        failures=[FailureStatus(job=one.name, error=one.error, folder=one.folder) for one in failures],
         state=_state(jobs),
         stages=stages,
         n_jobs=len(jobs),
