@@ -127,23 +127,29 @@ BEST = "Li3In0.5Y0.5Br3Cl3"
 corners = [diffuse(point.formula, n_seeds=2, length_ps=0.9) for point in system.end_member_points()]
 run([*corners, diffuse(BEST, n_seeds=10, length_ps=2.4)])
 
-values, limits = {}, []
+values, limits, unreliable = {}, [], []
 for transport in results.transport():
     (at_1100_k,) = transport.runs
     low, high = at_1100_k.conductivity_ci95_s_per_cm
     values[transport.formula] = at_1100_k.conductivity_s_per_cm
     if transport.verdict == "upper_limit":
         limits.append(transport.formula)
+    if transport.verdict == "unreliable":
+        unreliable.append(transport.formula)
     print(f"{transport.formula:20s} {low:.2g} to {high:.2g} S/cm (95 %), {transport.verdict}")
 
 # %% [markdown]
 # The verdicts say what these are: a picosecond or two tell nothing about which composition conducts best. The map is
-# drawn to show how it is drawn: colours by any quantity, white where there is none or only a limit. The paper's map
-# colours the plane by its conductivities at 800 K and the points by their activation energies, from four temperatures.
+# drawn to show how it is drawn: colours by any quantity, white where there is none or only a limit, hatched where the
+# value is unreliable; here none is left to colour. The paper's map colours the plane by its conductivities at 800 K
+# and the points by their activation energies, from four temperatures.
 
 # %%
-label = "Unreliable conductivity, 1100 K (S/cm)"
-show(plot_ternary_map(selection, values, value_label=label, log_scale=True, upper_limits=limits), "conductivity")
+label = "Conductivity at 1100 K (S/cm)"
+figure = plot_ternary_map(
+    selection, values, value_label=label, log_scale=True, upper_limits=limits, unreliable=unreliable
+)
+show(figure, "conductivity")
 
 # %% [markdown]
 # ## Where lithium is

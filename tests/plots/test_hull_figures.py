@@ -139,6 +139,20 @@ def test_limits_are_no_values(plane):
     assert {"< 15", "Numbers: σ"} <= set(texts(figure))
 
 
+def test_unreliable_values_are_hatched_and_lend_no_colour(plane):
+    values = {"Li3InCl6": 15.0, "Li3YBr6": 0.05, "Li3InBr6": 0.1}
+    figure = plot_ternary_map(plane, values, value_label="σ", log_scale=True, unreliable=["Li3InCl6"], notes=["read"])
+    found = texts(figure)
+    assert {"unreliable", "15"} <= set(found)
+    assert any(text.startswith("Note: read") for text in found)
+    assert figure.get_suptitle().startswith("Rims and lines: hull of")
+    assert figure.axes[1].get_ylim() == pytest.approx((0.05, 0.1)), "the scale is that of the others"
+    figure = plot_ternary_map(plane, values, value_label="σ", log_scale=True, unreliable=list(values))
+    assert len(figure.axes) == 1, "nothing is left to compare"
+    assert "Numbers: σ" in texts(figure)
+    assert "unreliable" not in texts(plot_hull(plane))
+
+
 def test_values_all_alike_have_no_colour_bar():
     """Every composition stable: each is written as 0, and no scale runs up to a number that nothing has."""
     flat = selection({"Li3InCl6": -30.0, "Li3InBr6": -26.0, "Li3YBr6": -28.0}, ["Li3InCl6", "Li3InBr6", "Li3YBr6"])

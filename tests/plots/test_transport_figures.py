@@ -169,7 +169,21 @@ def test_msd(docs):
     assert line.get_xdata() == pytest.approx(curves.lag_fs / 1000)
     assert line.get_ydata() == pytest.approx(curves.tracer_ang2)
     assert len(framework.get_lines()) == 3
+    labels = [text.get_text() for text in mobile.get_legend().get_texts()]
+    assert labels[-1] == "1100 K, left out"
     assert any(CAVEAT in text for text in texts(figure))
+
+
+def test_a_run_that_broke_off_is_told(docs):
+    doc = docs[0]
+    broken = RunVerdict(reason=Reason.TOO_CLOSE, step=9)
+    runs = [run.model_copy(deep=True) for run in doc.runs]
+    records = [record.model_copy(update={"verdict": broken}) for record in runs[0].md_runs]
+    runs[0] = runs[0].model_copy(update={"exclusion": "MD stopped at step 9", "md_runs": records})
+    figure = plot_msd(doc.model_copy(update={"runs": runs}))
+    assert figure.axes[0].get_legend().get_texts()[0].get_text() == "800 K, broke off"
+    note = next(" ".join(text.split()) for text in texts(figure) if text.startswith("Note"))
+    assert "Li3InCl6 at 800 K is left out: MD stopped at step 9" in note
 
 
 def test_nothing_to_draw():

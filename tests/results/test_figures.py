@@ -4,9 +4,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from disolyte.diffusion.gates import Verdict
+from disolyte.diffusion.schema import ConductivityRow, ConductivitySource
 from disolyte.plots.style import new_figure, note_caveats, pretty_formula, set_title
 from disolyte.results import figures
 from disolyte.results.figures import Sketch, draw_figures
+from disolyte.results.maps import caption_map
 from disolyte.thermodynamics.schema import PhaseDiagramDoc, SelectionDoc
 
 HOSTILE = r"costs $1 to \frac{2$"
@@ -67,3 +70,24 @@ def test_the_hull_of_the_selection_stands_in_until_there_is_a_phase_diagram(monk
     assert drawn()[0] == "diagram"
     documents[PhaseDiagramDoc] = [document("point", n_end_members=1)]
     assert drawn()[0] is None, "a single composition has no hull"
+
+
+def test_caption_of_the_map_says_what_its_numbers_are():
+    def transport(verdict, source):
+        row = ConductivityRow(
+            temperature_k=800.0,
+            conductivity_s_per_cm=1.0,
+            conductivity_ci95_s_per_cm=(0.5, 2.0),
+            source=source,
+            verdict=verdict,
+            reach=0.0,
+        )
+        return SimpleNamespace(formula="Li3InCl6", reference_conductivity=row)
+
+    plain = caption_map([transport(Verdict.CONVERGED, ConductivitySource.SIMULATED)])
+    assert "unreliable" not in plain
+    assert "read off" not in plain
+    poor = caption_map([transport(Verdict.UNRELIABLE, ConductivitySource.EXTRAPOLATED)])
+    assert "Hatched ones are unreliable" in poor
+    assert "read off the Arrhenius line: Li3InCl6." in poor
+    assert "read off" not in caption_map([transport(Verdict.UPPER_LIMIT, ConductivitySource.EXTRAPOLATED)])

@@ -15,7 +15,6 @@ from rich.text import Text
 
 from disolyte.cli.messages import readable_errors
 from disolyte.cli.session import read_campaign
-from disolyte.diffusion.schema import ConductivitySource
 from disolyte.results.query import Results
 from disolyte.results.summary import CompositionSummary, name_rows, summarise
 from disolyte.workers.campaign import Campaign
@@ -105,7 +104,7 @@ def print_results(campaign: Campaign, console: Console) -> None:
         cells = (name, _hull(row), _conductivity(row), _barrier(row), row.verdict)
         table.add_row(*map(escape, cells))
     console.print(table)
-    if any(row.conductivity_source not in {None, ConductivitySource.SIMULATED.value} for row in rows):
+    if any(row.is_read_off for row in rows):
         console.print("* no converged run at 800 K: read off the Arrhenius line", highlight=False)
     if any(row.reasons for row in rows):
         console.print("Why a verdict is what it is: results.json and report.html in the run folder", highlight=False)
@@ -122,8 +121,7 @@ def _conductivity(row: CompositionSummary) -> str:
         return "–"
     if row.conductivity_is_upper_limit:
         return f"< {row.conductivity_s_per_cm:.2g}"
-    is_simulated = row.conductivity_source == ConductivitySource.SIMULATED.value
-    text = f"{row.conductivity_s_per_cm:.2g}{'' if is_simulated else '*'}"
+    text = f"{row.conductivity_s_per_cm:.2g}{'*' if row.is_read_off else ''}"
     if row.conductivity_ci95_s_per_cm is None:
         return text
     low, high = row.conductivity_ci95_s_per_cm

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence, Set
 from typing import Any, Final
 
 import mpltern  # noqa: F401  (registers the projection "ternary")
@@ -35,6 +35,17 @@ RIMS: Final[dict[bool, dict[str, Any]]] = {
     False: {"linestyles": [(0, (2.2, 1.6))], "linewidths": 1.1},
 }
 """Rim of stable and of other compositions on a map."""
+
+HATCHED: Final[dict[str, Any]] = {
+    "s": 80,
+    "facecolors": "white",
+    "edgecolors": INK,
+    "hatch": "//////",
+    "linewidths": 0.5,
+    "zorder": 3.5,
+    "clip_on": False,
+}
+"""Filling of a composition whose value is unreliable."""
 
 MAX_NAMED: Final = 7
 """Compositions of a line that can all be named above it; of more, only those on the hull are."""
@@ -156,6 +167,8 @@ def plot_ternary_map(
     value_label: str | None = None,
     log_scale: bool = False,
     upper_limits: Collection[str] = (),
+    unreliable: Collection[str] = (),
+    notes: Sequence[str] = (),
 ) -> Figure:
     """Map of a mixing plane: stable compositions with a solid rim, metastable ones with a dashed rim.
 
@@ -172,6 +185,10 @@ def plot_ternary_map(
         Whether to colour by the logarithm.
     upper_limits
         Formulas whose value is only an upper limit: it is written with "<", and lends no colour.
+    unreliable
+        Formulas whose value is not to be trusted: hatched, without a colour to compare.
+    notes
+        What stands below the map beside the caveats of ``doc``.
 
     Raises
     ------
@@ -181,9 +198,12 @@ def plot_ternary_map(
     hull = doc.hull
     if len(hull.end_members) != 3:
         raise InputError(f"a ternary map has 3 end members, not {hull.end_members}; use plot_formation_energy for 2")
+    title = f"Hull of {doc.model_name}"
     if values is None:
         values = {row.formula: 1e3 * row.e_hull_ev_per_atom for row in hull.rows}
         value_label = r"Energy above the hull $E_\mathrm{hull}$ (meV/atom)"
+    else:
+        title = f"Rims and lines: {title[0].lower()}{title[1:]}"
     if value_label is None:
         raise InputError("values were given without value_label; name the quantity and its unit")
     figure = new_figure(COLUMN_IN + 0.9, COLUMN_IN)
@@ -191,7 +211,13 @@ def plot_ternary_map(
     places = {row.formula: tuple(row.shares) for row in hull.rows}
     for pair in hull.tie_lines:
         axes.plot(*np.array([places[formula] for formula in pair]).T, color=FAINT, linewidth=0.9, zorder=1)
-    mappable = _scatter_compositions(axes, hull, values, log_scale=log_scale, upper_limits=upper_limits)
+    colourless = {*upper_limits, *unreliable}
+    mappable = _scatter_compositions(
+        axes, hull, values, log_scale=log_scale, upper_limits=upper_limits, colourless=colourless
+    )
+    hatched = [row.shares for row in hull.rows if row.formula in unreliable and row.formula in values]
+    if hatched:
+        axes.scatter(*np.array(hatched).T, label="unreliable", **HATCHED)
     if mappable is None:
         axes.set_title(f"Numbers: {value_label}", fontsize=8, y=-0.26)
     else:
@@ -199,17 +225,23 @@ def plot_ternary_map(
         if log_scale:
             plain_log_ticks(bar.ax.yaxis)
     _label_triangle(axes, hull)
-    set_title(figure, f"Hull of {doc.model_name}")
-    note_caveats(figure, doc.caveats)
+    set_title(figure, title)
+    note_caveats(figure, [*notes, *doc.caveats])
     return figure
 
 
 def _scatter_compositions(
-    axes: Any, hull: MixingHull, values: Mapping[str, float], *, log_scale: bool, upper_limits: Collection[str]
+    axes: Any,
+    hull: MixingHull,
+    values: Mapping[str, float],
+    *,
+    log_scale: bool,
+    upper_limits: Collection[str],
+    colourless: Set[str],
 ) -> ScalarMappable | None:
     """Markers of all compositions, with their values beside them; returns what a colour bar is made of.
 
-    None if there is nothing to compare: all values alike, a single one, or limits alone.
+    None if there is nothing to compare: all values alike, a single one, or colourless ones alone.
     """
     known = {
         row.formula: float(values[row.formula])
@@ -220,7 +252,7 @@ def _scatter_compositions(
         raise InputError(
             f"none of the values belongs to a composition of the map: {[row.formula for row in hull.rows]}"
         )
-    coloured = [value for formula, value in known.items() if formula not in upper_limits] or list(known.values())
+    coloured = [value for formula, value in known.items() if formula not in colourless] or list(known.values())
     low, high = min(coloured), max(coloured)
     if log_scale:
         spread = (low, high) if high > low else (low / 2, low * 2)
@@ -234,13 +266,15 @@ def _scatter_compositions(
         value = known.get(row.formula)
         place = [[share] for share in row.shares]
         is_limit = row.formula in upper_limits
-        colour = "white" if value is None or is_limit else to_hex(mappable.to_rgba(np.array([value]))[0])
+        colour = (
+            "white" if value is None or row.formula in colourless else to_hex(mappable.to_rgba(np.array([value]))[0])
+        )
         marker = axes.scatter(*place, s=80, c=colour, linewidths=0, zorder=3, clip_on=False)
         axes.scatter(*place, s=150, facecolors="none", edgecolors=INK, zorder=3, clip_on=False, **RIMS[row.is_stable])
         text = "no value" if value is None else f"{value:.2g}" if log_scale else f"{value:.{decimals}f}"
         text = f"< {text}" if is_limit and value is not None else text
         _write_beside(axes, marker.get_offsets()[0], text, below_pt=9)
-    return mappable if max(coloured) > min(coloured) else None
+    return mappable if max(coloured) > min(coloured) and not colourless >= known.keys() else None
 
 
 def _write_beside(axes: Any, place: tuple[float, float], text: str, *, below_pt: float, size: float = 7.0) -> None:

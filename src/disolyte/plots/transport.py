@@ -114,7 +114,7 @@ def plot_msd(doc: TransportDoc) -> Figure:
         curves = run.curves.to_curves()
         colour = COLOURS[number % len(COLOURS)]
         style = "-" if run.verdict is Verdict.CONVERGED else "--"
-        label = f"{run.temperature_k:.0f} K" + ("" if run.verdict is Verdict.CONVERGED else ", not converged")
+        label = f"{run.temperature_k:.0f} K" + _shortcoming(run)
         mobile.plot(curves.lag_fs / 1e3, curves.tracer_ang2, style, color=colour, label=label)
         start, end = (limit / 1e3 for limit in run.window_fs)
         mobile.plot([start, end], np.interp([start, end], curves.lag_fs / 1e3, curves.tracer_ang2), "|", color=colour)
@@ -132,8 +132,15 @@ def plot_msd(doc: TransportDoc) -> Figure:
         axes.set_title(title)
     mobile.legend()
     figure.suptitle(pretty_formula(doc.label), fontsize=9.5)
-    note_caveats(figure, doc.caveats)
+    note_caveats(figure, [*doc.caveats, *_left_out([doc])])
     return figure
+
+
+def _shortcoming(run: DiffusionDoc) -> str:
+    """What to say of a temperature in a legend; nothing if it converged."""
+    if run.exclusion is not None:
+        return ", left out" if any(one.verdict.completed for one in run.md_runs) else ", broke off"
+    return {Verdict.CONVERGED: "", Verdict.UPPER_LIMIT: ", upper limit"}.get(run.verdict, ", not converged")
 
 
 def _series_handle(doc: TransportDoc, name: str, colour: str, marker: str) -> Line2D:

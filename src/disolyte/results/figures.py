@@ -19,9 +19,7 @@ from matplotlib.gridspec import GridSpec, SubplotSpec
 from matplotlib.legend import Legend
 from matplotlib.text import Text
 
-from disolyte.diffusion.gates import Verdict
 from disolyte.diffusion.schema import MechanismDoc, TransportDoc
-from disolyte.errors import InputError
 from disolyte.finetuning.committee.schema import CommitteeDoc
 from disolyte.finetuning.learning_curve.schema import LearningCurveDoc
 from disolyte.models.schema import ModelDoc
@@ -33,9 +31,9 @@ from disolyte.plots import (
     plot_learning_curve,
     plot_msd,
     plot_parity,
-    plot_ternary_map,
     plot_training,
 )
+from disolyte.results.maps import caption_map, map_conductivities
 from disolyte.results.query import Results
 from disolyte.thermodynamics.schema import PhaseDiagramDoc, SelectionDoc
 
@@ -218,8 +216,8 @@ def _sketch_findings(results: Results) -> Iterator[Sketch]:
     for diagram in diagrams:
         caption = "Energy above the hull of each composition with the fine-tuned model."
         yield Sketch("stability", "Stability", caption, partial(_hull, diagram))
-        caption = "Conductivity of the compositions simulated; white ones have none, or only an upper limit (<)."
-        yield Sketch("conductivity", "Conductivity", caption, partial(_conductivity_map, diagram, transports))
+        caption = caption_map(transports)
+        yield Sketch("conductivity", "Conductivity", caption, partial(map_conductivities, diagram, transports))
     if transports:
         caption = "Conductivity of each composition. Lines of verdicts other than converged are dashed."
         yield Sketch("arrhenius", "Arrhenius lines", caption, partial(plot_arrhenius, transports))
@@ -267,24 +265,6 @@ def _by_label(docs: Sequence[OfOneModel]) -> dict[str, OfOneModel]:
 def _hull(doc: SelectionDoc | PhaseDiagramDoc) -> Figure | None:
     """Hull of the compositions; None of a system of one composition, which has none."""
     return None if len(doc.hull.end_members) == 1 else plot_hull(doc)
-
-
-def _conductivity_map(diagram: PhaseDiagramDoc, transports: list[TransportDoc]) -> Figure | None:
-    """Map of the conductivities at the temperature that compositions are compared at; None without any on it."""
-    rows = {doc.formula: doc.reference_conductivity for doc in transports if doc.reference_conductivity is not None}
-    values = {formula: row.conductivity_s_per_cm for formula, row in rows.items() if row.conductivity_s_per_cm > 0}
-    if len(diagram.hull.end_members) != 3 or not values:
-        return None
-    temperature_k = next(iter(rows.values())).temperature_k
-    limits = {formula for formula, row in rows.items() if row.verdict is Verdict.UPPER_LIMIT}
-    label = f"Conductivity at {temperature_k:g} K (S/cm)"
-    try:
-        return plot_ternary_map(
-            diagram, values, value_label=label, log_scale=len(set(values.values())) > 1, upper_limits=limits
-        )
-    except InputError:
-        # None of the compositions that were simulated is on the hull's plane.
-        return None
 
 
 def _png(figure: Figure) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from disolyte.diffusion.gates import Verdict
-from disolyte.diffusion.schema import TransportDoc
+from disolyte.diffusion.schema import ConductivitySource, TransportDoc
 from disolyte.models.schema import ModelIdentity
 from disolyte.provenance import merge_caveats
 from disolyte.records import Record
@@ -43,6 +43,12 @@ class CompositionSummary(Record):
     model: ModelIdentity | None = Field(description="Model behind the numbers.")
     phase_diagram_uuid: str | None = Field(description="Document of the stability.")
     transport_uuid: str | None = Field(description="Document of the transport.")
+
+    @property
+    def is_read_off(self) -> bool:
+        """Whether the conductivity was read off the Arrhenius line, for want of a converged run."""
+        simulated = {None, ConductivitySource.SIMULATED.value}
+        return self.conductivity_source not in simulated and not self.conductivity_is_upper_limit
 
     @property
     def label(self) -> str:
