@@ -120,7 +120,9 @@ def test_worker_outlasts_a_lock_of_nobody(disturbed, undisturbed):
     assert set(launches.values()) == {1}
 
 
-@pytest.mark.parametrize("what", ["running on paper", "ended on its launch alone", "failed for the database"])
+@pytest.mark.parametrize(
+    "what", ["running on paper", "ended on its launch alone", "failed for the database", "written twice"]
+)
 def test_idle_worker_puts_right_what_it_lost(disturbed, undisturbed, what):
     """Between worker and database one answer is lost, and neither of them ends."""
     from disolyte.cli.session import open_campaign
@@ -132,7 +134,10 @@ def test_idle_worker_puts_right_what_it_lost(disturbed, undisturbed, what):
         lost = database.fireworks.find_one({"name": "spread"})
         assert lost["state"] == "RUNNING"
         launch = {"launch_id": lost["launches"][-1], "fworker.name": f"{campaign.worker_prefix}1-cpu"}
-        traceback = "Traceback (most recent call last):\npymongo.errors.AutoReconnect: connection closed\n"
+        error = (
+            "gridfs.errors.FileExists: exists" if what == "written twice" else "pymongo.errors.AutoReconnect: closed"
+        )
+        traceback = f"Traceback (most recent call last):\n{error}: text\n"
         changes = {
             "running on paper": {"state": "RUNNING"},
             "ended on its launch alone": {"state": "COMPLETED"},
@@ -140,7 +145,7 @@ def test_idle_worker_puts_right_what_it_lost(disturbed, undisturbed, what):
                 "state": "FIZZLED",
                 "action.stored_data": {"_exception": {"_stacktrace": traceback}},
             },
-        }[what]
+        }[what.replace("written twice", "failed for the database")]
         assert database.launches.update_one(launch, {"$set": changes}).matched_count == 1
         if changes["state"] == "FIZZLED":
             campaign.launchpad()._refresh_wf(lost["fw_id"])

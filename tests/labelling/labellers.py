@@ -82,6 +82,28 @@ class HarmonicStaticMaker(Maker):
 
 
 @dataclass
+class OddStaticMaker(Maker):
+    """One structure per job: springs; of the frames below an energy it leaves something else."""
+
+    name: str = "odd static"
+    odd_below_energy_ev: float = 0.0
+    kind: str = "dict"
+
+    @job(data=[PAYLOAD_KEY])
+    def make(self, structure: Structure):
+        label = HarmonicStaticMaker().make.original(HarmonicStaticMaker(), structure)
+        if harmonic_energy_ev(structure) >= self.odd_below_energy_ev:
+            return label
+        changes = {
+            "not finite": {"energies_ev": [float("nan")]},
+            "method": {"label_method": "another"},
+            "surrogate": {"is_surrogate": True},
+        }
+        others = {"dict": {"energy": -1.0}, "number": -1.0, "text": "done", "list": [label]}
+        return others[self.kind] if self.kind in others else label.model_copy(update=changes[self.kind])
+
+
+@dataclass
 class VaspLikeStaticMaker(Maker):
     """One structure per job: a real VASP task document of the springs, atoms sorted as VASP's input sets sort them."""
 

@@ -148,6 +148,63 @@ def test_several_samples_are_labelled_together(clean_dir, job_store):
     assert sum(name.startswith("label chunk") for name in names) == 3, "no chunk holds frames of two samples"
 
 
+@pytest.mark.parametrize("kind", ["dict", "number", "text", "list", "not finite", "method", "surrogate"])
+def test_an_odd_label_costs_its_frame_alone(clean_dir, job_store, kind):
+    structures, frames = labellers.rattled_salts(n_families=1, n_frames=3)
+    energies = sorted(labellers.harmonic_energy_ev(structure) for structure in structures)
+    maker = labellers.OddStaticMaker(odd_below_energy_ev=(energies[0] + energies[1]) / 2, kind=kind)
+    label = LabelMaker(static_maker=maker, chunk_size=3, minimum_fraction=0.5).make(labellers.make_sample(frames))
+    run(label, job_store)
+    labels = document(job_store, label.uuid, LabelDoc)
+    assert (labels.n_labelled, len(labels.rejections)) == (2, 1)
+    assert labels.label_method == "harmonic"
+    assert {"not finite": "NaN", "method": "another", "surrogate": "surrogate"}.get(
+        kind, "no label"
+    ) in labels.rejections[0].reason
+
+
+def test_failures_that_were_set_aside_are_settled(clean_dir, tmp_path, monkeypatch):
+    """On FireWorks a labeller that crashes stays FIZZLED: the campaign is done all the same, and nothing runs again."""
+    pytest.importorskip("secantus")
+    from disolyte.cli.session import open_campaign
+    from disolyte.workers.jobs import SET_ASIDE
+    from disolyte.workers.routing import assign_workers
+    from disolyte.workers.status import campaign_status
+
+    monkeypatch.setenv("PYTHONPATH", str(Path(labellers.__file__).parent))
+    structures, frames = labellers.rattled_salts(n_families=1, n_frames=3)
+    energies = sorted(labellers.harmonic_energy_ev(structure) for structure in structures)
+    maker = labellers.HarmonicStaticMaker(fails_below_energy_ev=(energies[0] + energies[1]) / 2)
+    label = LabelMaker(static_maker=maker, chunk_size=3, minimum_fraction=0.5).make(frames)
+    with open_campaign(tmp_path / "run", name="labels") as campaign:
+        campaign.submit(assign_workers(label, {"cpu": {"_category": "cpu"}}))
+        campaign.start_workers(["cpu"], threads=1)
+        *_, jobs = campaign.watch(poll_s=0.2)
+        assert sorted(job.name for job in jobs if job.state == SET_ASIDE) == ["harmonic static"] * 2, "both attempts"
+        assert {job.state for job in jobs} == {"COMPLETED", SET_ASIDE}
+        assert list(campaign.failures()) == []
+        assert campaign_status(campaign).state == "done"
+        assert campaign.rerun_failed() == campaign.recover().rerun == []
+        assert campaign.cancel() == 0
+        assert document(campaign.job_store(), label.uuid, LabelDoc).n_labelled == 2
+
+
+def test_what_was_set_aside_runs_again_where_too_few_were_left(clean_dir, tmp_path, monkeypatch):
+    pytest.importorskip("secantus")
+    from disolyte.cli.session import open_campaign
+    from disolyte.workers.routing import assign_workers
+
+    monkeypatch.setenv("PYTHONPATH", str(Path(labellers.__file__).parent))
+    _, frames = labellers.rattled_salts(n_families=1, n_frames=2)
+    maker = labellers.HarmonicStaticMaker(fails_below_energy_ev=1e9)
+    label = LabelMaker(static_maker=maker, retry_makers=[], minimum_fraction=0.5).make(frames)
+    with open_campaign(tmp_path / "run", name="labels") as campaign:
+        campaign.submit(assign_workers(label, {"cpu": {"_category": "cpu"}}))
+        campaign.start_workers(["cpu"], threads=1)
+        list(campaign.watch(poll_s=0.2))
+        assert sorted(failure.name for failure in campaign.failures()) == ["harmonic static"] * 2 + ["merge labels"]
+
+
 def test_stage_fails_below_the_stated_minimum(clean_dir, job_store, caplog):
     _, frames = labellers.rattled_salts(n_families=1, n_frames=4)
     label = LabelMaker(

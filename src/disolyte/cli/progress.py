@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from disolyte.workers.folder import StageCost
-from disolyte.workers.jobs import JobState
+from disolyte.workers.jobs import SET_ASIDE, JobState
 
 STAGE_TITLES: dict[str, str] = {
     "enumeration": "enumerate orderings",
@@ -90,7 +90,7 @@ class ProgressDisplay:
         total = max(len(states), self.expected[stage].n_jobs)
         return (
             STAGE_TITLES.get(stage, stage),
-            states.count("COMPLETED"),
+            states.count("COMPLETED") + states.count(SET_ASIDE),
             total,
             states.count("RUNNING"),
             states.count("FIZZLED"),

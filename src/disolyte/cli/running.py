@@ -30,6 +30,7 @@ from disolyte.results.quarantine import count_quarantined
 from disolyte.results.query import Results
 from disolyte.workers.campaign import ANY_ROLE, Campaign
 from disolyte.workers.folder import RunFolder
+from disolyte.workers.jobs import SET_ASIDE
 from disolyte.workers.recovery import Recovery
 from disolyte.workers.roles import Role
 from disolyte.workers.status import CampaignStatus, StageStatus, campaign_status
@@ -141,7 +142,7 @@ def rerun_campaign(folder: Path, *, lost_after_h: float, cancelled: bool) -> Non
 def cancel_campaign(folder: Path, *, is_sure: bool) -> None:
     """Cancel what is not finished."""
     with readable_errors(), _change_campaign(folder) as campaign:
-        left = [job for job in campaign.jobs() if job.state not in {"COMPLETED", "DEFUSED", "ARCHIVED"}]
+        left = [job for job in campaign.jobs() if job.state not in {"COMPLETED", SET_ASIDE, "DEFUSED", "ARCHIVED"}]
         question = f"Cancel {len(left)} unfinished jobs of '{campaign.name}'?"
         if left and not is_sure and not typer.confirm(question):
             _say("Nothing was cancelled.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -17,11 +18,10 @@ from disolyte.errors import LabellingError
 from disolyte.labelling.fetching import fetch, fetch_frames
 from disolyte.labelling.frames import Frames, FrameWindow, OutputName, frame_structures, select_frames
 from disolyte.labelling.label_settings import LabelSettings, task_settings
-from disolyte.labelling.labels import Failure, Label, build_label_doc, merge_label_docs
-from disolyte.labelling.schema import LabelDoc
+from disolyte.labelling.labels import Failure, Label, build_label_doc
+from disolyte.labelling.schema import LabelDoc, RejectionKind
 from disolyte.labelling.tasks import label_frame
 from disolyte.provenance import InputRecord, merge_caveats
-from disolyte.sampling.schema import FrameBatch
 from disolyte.workers.records import Origin, describe_job
 from disolyte.workers.replacement import replace_current_job
 from disolyte.workers.roles import Role
@@ -98,11 +98,15 @@ class CollectLabelsMaker(Maker):
             attempts = [[*said, again[i]] if i in again else said for i, said in enumerate(attempts)]
             collect = replace(self, retry_makers=rest).make(outputs, frames, origin, attempts)
             return replace_current_job(list(statics.values()), collect, name="retry labels")
-        rows = zip(singles, given, labels, attempts, strict=True)
-        documents = [_label_doc(frame, result.value, label, said) for frame, result, label, said in rows]
+        kept, (method, is_surrogate) = _of_one_method(labels, [result.value for result in given])
         calculations = Origin(inputs=[_input_record(result) for result in given if result.value is not None])
-        return merge_label_docs(
-            documents, record=describe_job([origin, calculations], caveats=merge_caveats(documents))
+        caveats = merge_caveats(result.value for result in given if isinstance(result.value, LabelDoc))
+        return build_label_doc(
+            batch,
+            [_with_attempts(label, said) for label, said in zip(kept, attempts, strict=True)],
+            label_method=method,
+            is_surrogate=is_surrogate,
+            record=describe_job([origin, calculations], caveats=caveats),
         )
 
 
@@ -130,21 +134,40 @@ def _input_record(result: ResolvedReference) -> InputRecord:
     )
 
 
-def _label_doc(
-    frame: FrameBatch, result: TaskDoc | LabelDoc | None, label: Label | Failure, attempts: list[str]
-) -> LabelDoc:
-    """Label, or rejection with the reasons of all attempts, of one frame."""
-    if isinstance(label, Failure):
-        label = Failure(label.kind, _join_reasons([*attempts, label.reason]))
+def _of_one_method(
+    labels: Sequence[Label | Failure], results: Sequence[TaskDoc | LabelDoc | None]
+) -> tuple[list[Label | Failure], tuple[str, bool]]:
+    """Labels of the method that made most of them, failures for the others; the method, and if it is a surrogate."""
+    methods = [
+        _method(result) if isinstance(label, Label) and result is not None else None
+        for label, result in zip(labels, results, strict=True)
+    ]
+    counts = Counter(method for method in methods if method is not None)
+    if not counts:
+        return list(labels), ("none", False)
+    ((chosen, _),) = counts.most_common(1)
+    kept = [
+        label if method in {None, chosen} else Failure(RejectionKind.WRONG_SETTINGS, _odd_method(method, chosen))
+        for label, method in zip(labels, methods, strict=True)
+    ]
+    return kept, chosen
+
+
+def _odd_method(method: tuple[str, bool] | None, chosen: tuple[str, bool]) -> str:
+    said, usual = (f"{one[0]}{' (a surrogate)' if one[1] else ''}" for one in (method or ("none", False), chosen))
+    return f"labelled by {said}, most frames of its chunk by {usual}; their energies cannot be mixed"
+
+
+def _method(result: TaskDoc | LabelDoc) -> tuple[str, bool]:
+    """What made a label, and whether that is a surrogate."""
     if isinstance(result, LabelDoc):
-        method, is_surrogate = result.label_method, result.is_surrogate
-    else:
-        method, is_surrogate = ("none" if result is None else task_settings(result).label_method), False
-    caveats = result.caveats if isinstance(result, LabelDoc) else []
-    return build_label_doc(frame, [label], label_method=method, is_surrogate=is_surrogate, record={"caveats": caveats})
+        return result.label_method, result.is_surrogate
+    return task_settings(result).label_method, False
 
 
-def _join_reasons(reasons: Sequence[str]) -> str:
-    if len(reasons) == 1:
-        return reasons[0]
-    return "; ".join(f"attempt {number}: {reason}" for number, reason in enumerate(reasons, start=1))
+def _with_attempts(label: Label | Failure, attempts: Sequence[str]) -> Label | Failure:
+    """A failure with the reasons of all attempts."""
+    if not (isinstance(label, Failure) and attempts):
+        return label
+    reasons = enumerate([*attempts, label.reason], start=1)
+    return Failure(label.kind, "; ".join(f"attempt {number}: {reason}" for number, reason in reasons))

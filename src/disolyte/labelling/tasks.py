@@ -109,6 +109,8 @@ def label_from_doc(document: LabelDoc, frame: Structure) -> Label | Failure:
             RejectionKind.STRUCTURE_MISMATCH, f"the labeller returned another structure than {frame.formula}"
         )
     label = labelled[0].label
+    if not label.is_finite:
+        return Failure(RejectionKind.NOT_FINITE, "energy, forces or stress are NaN or infinite")
     return Label(label.energy_ev, label.forces_ev_per_ang[order], label.stress_ev_per_ang3)
 
 
@@ -140,9 +142,14 @@ def label_frame(
     if result is None:
         return Failure(RejectionKind.CALCULATION_FAILED, f"the labelling job {job} failed and left no document")
     frame = frame_structures(frames)[0]
-    if isinstance(result, LabelDoc):
-        return label_from_doc(result, frame)
-    return label_from_task(result, frame, settings=settings)
+    try:
+        if isinstance(result, LabelDoc):
+            return label_from_doc(result, frame)
+        return label_from_task(result, frame, settings=settings)
+    except Exception as error:
+        # Labellers are anybody's: one odd frame must not cost those that share its chunk.
+        what = f"a {type(result).__name__} that is no label: {type(error).__name__}: {error}"
+        return Failure(RejectionKind.CALCULATION_FAILED, f"the labelling job {job} left {what}")
 
 
 def match_atoms(frame: Structure, other: Structure) -> NDArray[np.int64] | None:

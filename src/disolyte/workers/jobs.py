@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from fireworks import LaunchPad
 
+SET_ASIDE: Final = "SET ASIDE"
+"""State of a job that failed, and whose children, made for that, went on without it. FireWorks says FIZZLED."""
 UNFINISHED: Final = ("WAITING", "READY", "RESERVED", "RUNNING")
 """States of jobs that are not over."""
 
@@ -46,7 +48,42 @@ def find_jobs(launchpad: LaunchPad, campaign: str, among: Sequence[int] = ()) ->
         # A list of thousands of ids takes SecantusDB minutes.
         asked["fw_id"] = {"$gte": min(among), "$lte": max(among)}
     wanted = {"fw_id": 1, "name": 1, "state": 1, "spec._category": 1, "spec._tasks.job.function.@module": 1}
-    return [_job_state(entry) for entry in launchpad.fireworks.find(asked, wanted)]
+    jobs = [_job_state(entry) for entry in launchpad.fireworks.find(asked, wanted)]
+    if not any(job.state == "FIZZLED" for job in jobs):
+        return jobs
+    set_aside = find_set_aside(launchpad, campaign)
+    return [replace(job, state=SET_ASIDE) if job.fw_id in set_aside else job for job in jobs]
+
+
+def find_set_aside(launchpad: LaunchPad, campaign: str) -> set[int]:
+    """Failed jobs that others have dealt with: all children of theirs go on without failed parents, and have done so.
+
+    Nor has any job failed behind them that the failure can still reach, through jobs of that kind.
+    """
+    goes_on = {"spec.campaign": campaign, "spec._allow_fizzled_parents": True}
+    tolerant = {job["fw_id"] for job in launchpad.fireworks.find(goes_on, {"fw_id": 1})}
+    found: set[int] = set()
+    for workflow in launchpad.workflows.find({"metadata.campaign": campaign}, {"links": 1, "fw_states": 1}):
+        links = {int(fw_id): children for fw_id, children in workflow["links"].items()}
+        states = {int(fw_id): state for fw_id, state in workflow["fw_states"].items()}
+        for fw_id in (fw_id for fw_id, state in states.items() if state == "FIZZLED"):
+            children = set(links.get(fw_id, ()))
+            if children and children <= tolerant and all(states[child] == "COMPLETED" for child in children):
+                reached = _reach(children, links, tolerant, states)
+                found |= set() if any(states[child] == "FIZZLED" for child in reached) else {fw_id}
+    return found
+
+
+def _reach(
+    jobs: set[int], links: Mapping[int, Sequence[int]], tolerant: set[int], states: Mapping[int, str]
+) -> set[int]:
+    """Jobs that go on without failed parents, reached through such as have ended."""
+    reached, edge = set(jobs), set(jobs)
+    while edge:
+        ended = {fw_id for fw_id in edge if states[fw_id] == "COMPLETED"}
+        edge = {child for fw_id in ended for child in links.get(fw_id, ()) if child in tolerant} - reached
+        reached |= edge
+    return reached
 
 
 class JobTable:
@@ -72,6 +109,8 @@ class JobTable:
         new = [fw_id for fw_id in states if fw_id not in self._known]
         if new:
             self._known |= {job.fw_id: job for job in find_jobs(launchpad, self._campaign, new)}
+        set_aside = find_set_aside(launchpad, self._campaign) if "FIZZLED" in states.values() else set()
+        states |= dict.fromkeys(set_aside, SET_ASIDE)
         return [replace(self._known[fw_id], state=state) for fw_id, state in states.items() if fw_id in self._known]
 
 
@@ -90,7 +129,8 @@ def find_failures(launchpad: LaunchPad, campaign: str) -> Iterator[JobFailure]:
 def cancel_jobs(launchpad: LaunchPad, campaign: str) -> int:
     """Let no job that is not over start, nor make others; return the number of cancelled ones, old ones included."""
     # One by one, FireWorks would rewrite the whole workflow for each job.
-    unfinished = {"spec.campaign": campaign, "state": {"$in": [*UNFINISHED, "FIZZLED", "PAUSED"]}}
+    unfinished: dict[str, Any] = {"spec.campaign": campaign, "state": {"$in": [*UNFINISHED, "FIZZLED", "PAUSED"]}}
+    unfinished["fw_id"] = {"$nin": sorted(find_set_aside(launchpad, campaign))}
     launchpad.fireworks.update_many(unfinished, {"$set": {"state": "DEFUSED"}})
     cancelled = {job.fw_id for job in find_jobs(launchpad, campaign) if job.state == "DEFUSED"}
     for workflow in launchpad.workflows.find({"metadata.campaign": campaign}, {"nodes": 1}):

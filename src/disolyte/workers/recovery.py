@@ -15,18 +15,19 @@ from typing import Any, Final
 
 from fireworks import LaunchPad
 
+from disolyte.workers.jobs import find_set_aside
+
 MOST_LAUNCHES: Final = 4
 """A job that has failed so often for the database is left for people to look at."""
 _TRACEBACK: Final = "action.stored_data._exception._stacktrace"
-_OUTAGES: Final = tuple(
-    f"pymongo.errors.{name}"
-    for name in (
-        "AutoReconnect",
-        "NetworkTimeout",
-        "NotPrimaryError",
-        "ServerSelectionTimeoutError",
-        "WaitQueueTimeout",
-    )
+_OUTAGES: Final = (
+    "pymongo.errors.AutoReconnect",
+    "pymongo.errors.NetworkTimeout",
+    "pymongo.errors.NotPrimaryError",
+    "pymongo.errors.ServerSelectionTimeoutError",
+    # A write that was done by a database which died before it said so, and was sent again.
+    "pymongo.errors.DuplicateKeyError",
+    "gridfs.errors.FileExists",
 )
 
 
@@ -75,7 +76,12 @@ def recover_campaign(launchpad: LaunchPad, campaign: str, folder: Path, *, faile
     for fw_id in applied:
         _apply(launchpad, fw_id)
     states_to_mend = {"RUNNING", "RESERVED", "FIZZLED"} if failed else {"RUNNING", "RESERVED"}
-    again = [job["fw_id"] for job in _jobs(launchpad, campaign) if job["state"] in states_to_mend]
+    settled = find_set_aside(launchpad, campaign)
+    again = [
+        job["fw_id"]
+        for job in _jobs(launchpad, campaign)
+        if job["state"] in states_to_mend and job["fw_id"] not in settled
+    ]
     rerun_jobs(launchpad, again, folder)
     return Recovery(applied, again)
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from disolyte.records import Record
 from disolyte.workers.campaign import Campaign
 from disolyte.workers.folder import StageCost
-from disolyte.workers.jobs import JobState
+from disolyte.workers.jobs import SET_ASIDE, JobState
 from disolyte.workers.recovery import has_other_workers
 
 STAGE_ORDER: Final = ("enumeration", "thermodynamics", "sampling", "labelling", "finetuning", "diffusion", "other")
@@ -59,6 +59,7 @@ class CampaignStatus(Record):
 
 FIELD_OF_STATE: Final = {
     "COMPLETED": "n_done",
+    SET_ASIDE: "n_done",
     "RUNNING": "n_running",
     "RESERVED": "n_running",
     "FIZZLED": "n_failed",
