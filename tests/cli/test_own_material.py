@@ -90,6 +90,22 @@ class TestOptions:
         refused = run("plan", path, *SALT, code=1)
         assert "or ask for --round, which is reported" in refused
         assert json.loads(run("plan", path, *SALT, "--round", "--json"))["jobs"]
+        assert "the cell holds Na1Li3Cl4" in run("systems", "show", path, *SALT, "--round")
+        assert "cell (1, 1, 1) holds Na1Li3Cl4" in run("plan", path, *SALT, "--round")
+
+    def test_rounding_is_neutral_or_refused(self, tmp_path):
+        path = tmp_path / "vacant.cif"
+        sites = [{"Li": 0.7}, {"P": 0.3, "Si": 0.7}, "O"]
+        Structure.from_spacegroup(
+            "P4/mmm", Lattice.tetragonal(6, 3), sites, [[0.25, 0.25, 0], [0, 0.5, 0.5], [0.25, 0.25, 0.5]]
+        ).to(filename=str(path))
+        charges = [f"--oxidation={name}" for name in ("Li=1", "P=5", "Si=4", "O=-2.85")]
+        message = run("systems", "show", path, *charges, "--round")
+        assert "no rounding of these occupancies" in message
+        assert "another supercell" in message
+        for command in (["plan"], ["enumerate"]):
+            options = charges if command == ["plan"] else [*charges, "--out", tmp_path / "out"]
+            assert "no rounding of these occupancies" in run(*command, path, *options, "--round", code=1)
 
 
 class TestOxidationStates:

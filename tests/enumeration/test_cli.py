@@ -97,9 +97,11 @@ def test_rounding_and_charges(invoke, tmp_path):
     assert "0.8 → 0.75" in rounded.stdout
     args = ("enumerate", path, "--round", "--out", tmp_path / "o", "--json", "--oxidation", "Li=1")
     assert "not for O" in invoke(*args).stderr
-    report = json.loads(invoke(*args, "--oxidation", "O=-1").stdout)
-    assert report["oxidation_states"] == {"Li": 1, "O": -1}
+    # 0.8 is charged itself: Li⁺ with O²⁻ comes no closer, with O⁻ a full site is neutral.
+    report = json.loads(invoke(*args, "--oxidation", "O=-2").stdout)
+    assert report["oxidation_states"] == {"Li": 1, "O": -2}
     assert any("background" in caveat for caveat in report["caveats"])
+    assert json.loads(invoke(*args, "--oxidation", "O=-1").stdout)["formula"] == "Li4O4"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,15 @@
 """What a cell can hold: refusals that help, and roundings that are reported."""
 
+from math import ceil, floor
+from typing import ClassVar
+
+import numpy as np
 import pytest
 from pymatgen.core import Lattice, Structure
 
 from disolyte.enumeration import OrderingSpace, Rounding
+from disolyte.enumeration.composition import Occupancies
+from disolyte.enumeration.neutrality import _least_charged
 from disolyte.errors import CompositionError, EnumerationError, InputError, StructureError
 
 
@@ -198,3 +204,68 @@ class TestStructures:
         space = OrderingSpace.from_structure(parents["rock_salt"]())
         with pytest.raises(InputError):
             space.to_structure(occupation)
+
+
+class TestNeutralRounding:
+    """Rounding each sublattice by itself may charge the cell; where charges are known, it does not."""
+
+    STATES: ClassVar = {"Na": 1, "Zr": 4, "Si": 4, "P": 5, "O": -2}
+
+    @staticmethod
+    def nasicon():
+        """Na3.4Zr2Si2.4P0.6O12, six formula units of sites without their geometry's meaning."""
+        sites = [
+            ((0, 0, 0), {"Na": 0.79}, 6), ((0.5, 0, 0), {"Na": 0.87}, 18), ((0, 0.5, 0), {"Zr": 1}, 12),
+            ((0, 0, 0.5), {"Si": 0.8, "P": 0.2}, 18), ((0.5, 0.5, 0), {"O": 1}, 72),
+        ]  # fmt: skip
+        places = [([*origin[:2], origin[2] + k / n / 2.5], species) for origin, species, n in sites for k in range(n)]
+        structure = Structure(
+            Lattice.from_parameters(20, 21, 90, 90, 90, 90), [s for _, s in places], [p for p, _ in places]
+        )
+        labels = [str(sorted(site.species.as_dict().items())) for site in structure]
+        return structure.copy(site_properties={"sublattice": labels})
+
+    def test_takes_the_neutral_counts_that_change_the_fewest_sites(self):
+        space = OrderingSpace.from_structure(self.nasicon(), rounding="nearest", oxidation_states=self.STATES)
+        # Each by itself: 5 and 16 Na, 14 Si and 4 P, which is +1 e.
+        assert space.cell.formula == "Na21Zr12Si15P3O72"
+        assert space.oxidation_states.total_charge_e == 0
+
+    def test_of_all_choices_it_is_the_nearest(self):
+        rng = np.random.default_rng(3)
+        for _ in range(20):
+            values = rng.integers(1, 100, 2) / 100
+            entries = [
+                Occupancies("a", ("Na", ""), (values[0], 1 - values[0]), 7),
+                Occupancies("b", ("P", "Si"), (values[1], 1 - values[1]), 9),
+            ]
+            charges, fixed = (
+                {"": 0.0, "Na": 1.0, "P": 5.0, "Si": 4.0},
+                -float(round(7 * values[0] + 9 * values[1] + 36)),
+            )
+            found, left = _least_charged(entries, charges, fixed)
+            options = [
+                ((abs(n + m + 36 + fixed), abs(n - 7 * values[0]) + abs(m - 9 * values[1])), ((n, 7 - n), (m, 9 - m)))
+                for n in {floor(7 * values[0]), ceil(7 * values[0])}
+                for m in {floor(9 * values[1]), ceil(9 * values[1])}
+            ]
+            best, _ = min(options)
+            assert abs(left) == best[0]
+            moved = abs(found[0][0] - 7 * values[0]) + abs(found[1][0] - 9 * values[1])
+            assert moved == pytest.approx(best[1])
+
+    def test_refused_where_every_rounding_is_charged(self):
+        # Neutral with two thirds of an atom: none is -2 e, one is +1 e.
+        disordered = Structure(Lattice.cubic(4), [{"Al": 2 / 3}, "O"], [[0] * 3, [0.5] * 3])
+        states = {"Al": 3, "O": -2}
+        with pytest.raises(CompositionError, match=r"least charge is \+1 e per cell.*another supercell"):
+            OrderingSpace.from_structure(disordered, rounding="nearest", oxidation_states=states)
+        assert OrderingSpace.from_structure(disordered, 3, rounding="nearest", oxidation_states=states).n_distinct > 1
+
+    def test_stated_states_go_before_the_charges_of_the_ranking(self):
+        disordered = self.nasicon()
+        disordered.add_oxidation_state_by_element(self.STATES)
+        space = OrderingSpace.from_structure(
+            disordered, rounding="nearest", oxidation_states={**self.STATES, "Si": 4.3, "P": 4.7}
+        )
+        assert space.cell.formula == "Na21Zr12Si15P3O72"

@@ -139,6 +139,7 @@ def _describe(space: OrderingSpace, file: Path) -> dict[str, Any]:
     return {
         "file": str(file),
         "supercell": space.cell.supercell.tolist(),
+        "formula": space.cell.formula,
         "n_sites": space.n_sites,
         "sublattices": [
             {

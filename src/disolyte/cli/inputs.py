@@ -51,7 +51,9 @@ MergeWithin = Annotated[
         "--merge-within", min=0.0, help="Half-filled sites of a structure file closer than this, in Å, become one."
     ),
 ]
-Round = Annotated[bool, typer.Option("--round", help="Round occupancies that a cell cannot hold, and report it.")]
+Round = Annotated[
+    bool, typer.Option("--round", help="Round occupancies that a cell cannot hold to neutral ones, and report it.")
+]
 
 
 class SupercellCommand(TyperCommand):
@@ -142,7 +144,9 @@ def system_options(
     merge_within: MergeWithin = 0.0,
     charge_tolerance: Annotated[
         float | None,
-        typer.Option(min=0.0, help="Excess charge of a structure file, in e, that is put down to rounding (0.01)."),
+        typer.Option(
+            min=0.0, help="Excess charge of a structure file, in e per formula unit, put down to rounding (0.01)."
+        ),
     ] = None,
     supercell: Annotated[
         list[str] | None,

@@ -183,6 +183,8 @@ def print_plan(plan: Plan, workers: Mapping[Role, str], title: str, console: Con
         mine = [jobs for jobs in plan.jobs if jobs.role is role]
         n_jobs, seconds = sum(jobs.n_jobs for jobs in mine), sum(jobs.seconds for jobs in mine)
         console.print(f"{role}: about {n_jobs} jobs, {span(seconds)} on one worker", highlight=False)
+    for line in plan.roundings:
+        console.print(f"! {line}", highlight=False, markup=False)
     console.print("atoms each: in one structure of the job, the mean where they differ", highlight=False)
     console.print(f"~ made by other jobs later, estimated from the settings. {BASIS}", highlight=False)
 

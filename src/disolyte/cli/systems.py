@@ -140,6 +140,7 @@ def _describe_composition(system: DisorderedSystem, point: GridPoint, deadline: 
         described["cells"].append(
             {
                 "supercell": list(supercell),
+                "formula": space.cell.formula,
                 "n_atoms": sum(space.cell.amounts().values()),
                 "n_formula_units": n_cells * system.formula_units_per_cell,
                 "n_raw": space.n_raw,
@@ -172,9 +173,8 @@ def _print(description: dict[str, Any], request: SystemRequest, console: Console
         if not entry["cells"]:
             reason = in_options(entry["refused"], is_structure_file=request.is_structure_file)
             console.print(Text.assemble(("! ", "yellow"), f"{entry['formula']}: {reason}"))
-        for cell in entry["cells"]:
-            for change in cell.get("occupancy_changes", []):
-                console.print(Text(f"{entry['formula']}, {_size(cell)}: occupancy changed: {change}"))
+        for line in _roundings(entry):
+            console.print(Text(line))
     for title, lines, mark in (
         ("References", description["references"], "–"),
         ("Caveats", description["caveats"], "!"),
@@ -184,6 +184,16 @@ def _print(description: dict[str, Any], request: SystemRequest, console: Console
             for line in lines:
                 text = in_options(line, is_structure_file=request.is_structure_file)
                 console.print(Padding(Text(f"{mark} {text}"), (0, 0, 0, 2)))
+
+
+def _roundings(composition: dict[str, Any]) -> Iterator[str]:
+    """Every occupancy that a cell changes, and what the cell holds then."""
+    for cell in composition["cells"]:
+        changes = cell.get("occupancy_changes", [])
+        where = f"{composition['formula']}, {_size(cell)}"
+        yield from (f"{where}: occupancy changed: {change}" for change in changes)
+        if changes:
+            yield f"{where}: the cell holds {cell['formula']}"
 
 
 def _oxidation_states(description: dict[str, Any], request: SystemRequest) -> str:

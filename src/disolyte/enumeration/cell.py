@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pymatgen.core import Lattice, Structure, get_el_sp
+from pymatgen.core import Composition, Lattice, Structure, get_el_sp
 
 from disolyte.enumeration.composition import Occupancies, OccupancyChange, Rounding, resolve_counts
 from disolyte.enumeration.disorder import SiteKind, check_geometry, read_site_kinds
@@ -58,6 +58,8 @@ class DisorderedCell:
         The disordered sublattices.
     symmetry
         Operations on all sites.
+    occupancies
+        Occupancies of the disordered sublattices, as given.
     occupancy_changes
         Occupancies that differ from the given ones.
     """
@@ -69,6 +71,7 @@ class DisorderedCell:
     site_species: list[tuple[str, ...]]
     sublattices: list[Sublattice]
     symmetry: SupercellSymmetry
+    occupancies: list[Occupancies]
     occupancy_changes: list[OccupancyChange]
 
     @property
@@ -87,6 +90,11 @@ class DisorderedCell:
                 if name and count:
                     amounts[name] = amounts.get(name, 0) + count
         return amounts
+
+    @property
+    def formula(self) -> str:
+        """Formula of all its atoms, such as ``Na21Zr12Si15P3O72``."""
+        return Composition(self.amounts()).element_composition.formula.replace(" ", "")
 
 
 def build_disordered_cell(
@@ -157,6 +165,7 @@ def build_disordered_cell(
         site_species=[kind.species for kind in kinds for _ in range(n_cells)],
         sublattices=sublattices,
         symmetry=symmetry,
+        occupancies=occupancies,
         occupancy_changes=changes,
     )
 

@@ -19,7 +19,7 @@ class Rounding(StrEnum):
     REFUSE = "refuse"
     """Raise an error that names the nearest occupancies and the supercells that would do."""
     NEAREST = "nearest"
-    """Take the nearest whole numbers of atoms, and report every change."""
+    """Take the nearest whole numbers of atoms, neutral ones where charges are known, and report every change."""
 
 
 class OccupancyChange(NamedTuple):
@@ -124,13 +124,25 @@ def resolve_counts(
         resolved.append(counts)
     if refused and rounding is Rounding.REFUSE:
         raise CompositionError(_refusal(sublattices, refused, n_cells))
-    changes = [
+    return resolved, find_changes(sublattices, resolved)
+
+
+def find_changes(sublattices: Sequence[Occupancies], counts: Sequence[Sequence[int]]) -> list[OccupancyChange]:
+    """Every occupancy that numbers of atoms change by more than noise.
+
+    Parameters
+    ----------
+    sublattices
+        Occupancies of the sublattices of a supercell.
+    counts
+        Numbers of atoms of every species on every sublattice.
+    """
+    return [
         OccupancyChange(entry.name, species, value, count / entry.n_sites)
-        for entry, counts in zip(sublattices, resolved, strict=True)
-        for species, value, count in zip(entry.species, entry.values, counts, strict=True)
+        for entry, numbers in zip(sublattices, counts, strict=True)
+        for species, value, count in zip(entry.species, entry.values, numbers, strict=True)
         if abs(count / entry.n_sites - value) > OCCUPANCY_NOISE
     ]
-    return resolved, changes
 
 
 def _refusal(sublattices: Sequence[Occupancies], refused: Sequence[Occupancies], n_cells: int) -> str:

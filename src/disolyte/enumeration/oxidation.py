@@ -106,6 +106,25 @@ def resolve_oxidation_states(amounts: Mapping[str, int], given: Mapping[str, flo
     return OxidationStates(values, source, total, caveats)
 
 
+def charges_of_species(amounts: Mapping[str, int], given: Mapping[str, float]) -> OxidationStates | None:
+    """Oxidation states, those that species state before given ones; None where they cannot be told.
+
+    Given charges may stand for something else than oxidation states: those by which orderings are ranked.
+
+    Parameters
+    ----------
+    amounts
+        Number of atoms of each species.
+    given
+        Charges by species or element.
+    """
+    stated = [getattr(get_el_sp(name), "oxi_state", None) for name in amounts]
+    try:
+        return resolve_oxidation_states(amounts, None if all(state is not None for state in stated) else given)
+    except OxidationStateError:
+        return None
+
+
 def _read_charge(name: str, value: Any) -> float:
     try:
         charge = float(value)

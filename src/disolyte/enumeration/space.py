@@ -26,6 +26,7 @@ from disolyte.enumeration.lowest import (
     lowest_by_coulomb,
     lowest_by_function,
 )
+from disolyte.enumeration.neutrality import neutralise
 from disolyte.enumeration.oxidation import OxidationStates, resolve_oxidation_states
 from disolyte.enumeration.problem import ColouringProblem, Weighting
 
@@ -75,8 +76,8 @@ class OrderingSpace:
         symprec
             Distance in Å within which sites count as equivalent.
         rounding
-            ``"refuse"`` raises an error for occupancies that the cell cannot hold; ``"nearest"`` takes the nearest and
-            reports them in :attr:`occupancy_changes`.
+            ``"refuse"`` raises an error for occupancies that the cell cannot hold; ``"nearest"`` takes the nearest,
+            where oxidation states are known the nearest neutral ones, and reports them in :attr:`occupancy_changes`.
         pool
             Elements: all disordered sites that hold one of them, and the same species, share one composition.
         oxidation_states
@@ -90,6 +91,7 @@ class OrderingSpace:
             If the structure is ordered and must not be, or its symmetry is inconsistent at this ``symprec``.
         CompositionError
             If the supercell cannot hold the occupancies; the error names the nearest and the supercells that would do.
+            If they are to be rounded and every rounding is charged.
         InputError
             If ``supercell``, ``symprec`` or ``rounding`` is not one.
         EnumerationError
@@ -99,6 +101,8 @@ class OrderingSpace:
         cell = build_disordered_cell(
             disordered, supercell, symprec=symprec, rounding=mode, pool=pool, allow_ordered=allow_ordered
         )
+        if mode is Rounding.NEAREST and cell.occupancy_changes:
+            cell = neutralise(cell, oxidation_states or {})
         return cls(cell, oxidation_states)
 
     @property

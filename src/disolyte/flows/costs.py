@@ -6,6 +6,7 @@ makers, and marked so.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from dataclasses import fields as dataclass_fields
 from functools import singledispatch
@@ -17,6 +18,8 @@ from pydantic import Field
 from pymatgen.core import Structure
 
 from disolyte.diffusion.makers import DiffusionMDMaker
+from disolyte.enumeration.composition import Rounding
+from disolyte.enumeration.holding import find_holding_spaces
 from disolyte.enumeration.makers import EnumerationMaker
 from disolyte.finetuning.makers import FinetuneMaker
 from disolyte.labelling.makers import LabelMaker
@@ -60,6 +63,7 @@ class Plan(Record):
     """All jobs of a flow."""
 
     jobs: list[PlannedJobs] = Field(description="Jobs by kind, in the order in which they begin.")
+    roundings: list[str] = Field(default_factory=list, description="What rounded cells hold, of each composition.")
 
     @property
     def roles(self) -> list[Role]:
@@ -86,6 +90,7 @@ class Amounts:
     n_structures: int = 0
     n_frames: int = 0
     trains_small_model: bool | None = None
+    roundings: list[str] = field(default_factory=list)
     arguments: dict[str, Any] = field(default_factory=dict)
 
 
@@ -104,7 +109,7 @@ def plan_flow(flow: Flow | Job) -> Plan:
             key = (row.name, row.stage, row.role, row.is_estimate)
             known = rows.get(key)
             rows[key] = row if known is None else _add(known, row)
-    return Plan(jobs=list(rows.values()))
+    return Plan(jobs=list(rows.values()), roundings=amounts.roundings)
 
 
 def _jobs_of(job: Job, amounts: Amounts) -> list[PlannedJobs]:
@@ -168,7 +173,29 @@ def _(maker: EnumerationMaker, amounts: Amounts) -> list[PlannedJobs]:
     amounts.cell_atoms += sizes
     amounts.n_atoms = float(np.mean(amounts.cell_atoms))
     amounts.n_orderings = (maker.n_lowest + maker.n_diverse) * len(sizes)
+    if maker.rounding == Rounding.NEAREST:
+        amounts.roundings += _roundings(maker, structure, supercells, amounts.arguments)
     return [_row(maker, n_atoms=float(np.mean(sizes)))]
+
+
+def _roundings(
+    maker: EnumerationMaker, structure: Structure, supercells: list[Any], arguments: Mapping[str, Any]
+) -> list[str]:
+    spaces = find_holding_spaces(
+        structure,
+        supercells,
+        symprec=maker.symprec,
+        rounding=maker.rounding,
+        pool=maker.pool,
+        oxidation_states=arguments.get("oxidation_states"),
+    )
+    point = arguments.get("point")
+    name = point.formula if point is not None else structure.composition.element_composition.reduced_formula
+    return [
+        f"{name}: occupancies rounded, cell {supercells[index]} holds {space.cell.formula}"
+        for index, space in spaces.items()
+        if space.occupancy_changes
+    ]
 
 
 @_estimate.register
