@@ -87,6 +87,17 @@ class NeedsFileMaker(Maker):
         return Path(path).read_text()
 
 
+@dataclass
+class DeadlyMaker(Maker):
+    name: str = "deadly"
+
+    @job
+    def make(self):
+        import os
+
+        os._exit(9)
+
+
 def fan_out_flow():
     """One fan-out."""
     return Flow([FanOutMaker(depth=0).make(1)])

@@ -105,6 +105,18 @@ def test_dead_worker_is_reported(campaign):
                 psutil.Process(int(campaign.registry._read()["worker-1-any"][0])).kill()
 
 
+def test_a_job_that_costs_three_workers_is_set_down_as_failed(campaign):
+    campaign.submit(Flow([makers.DeadlyMaker().make()]))
+    for time_of_death in (1, 2, 3):
+        campaign.start_workers(["any"], threads=1)
+        with pytest.raises(WorkerError, match=f"while it ran 'deadly' in .*the {time_of_death}. worker to die of it"):
+            finish(campaign)
+        campaign.recover(failed=False)
+    (failure,) = campaign.failures()
+    assert failure.error == "WorkerError: 3 workers died while they ran it; was the memory used up?"
+    assert [job.state for job in campaign.jobs()] == ["FIZZLED"]
+
+
 def test_failed_job_keeps_its_traceback_and_runs_again(campaign):
     flag = campaign.folder / "flag"
     campaign.submit(Flow([makers.NeedsFileMaker().make(str(flag))]))

@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +44,7 @@ from disolyte.workers.recovery import (
     Recovery,
     has_other_workers,
     lost_jobs,
+    note_death,
     recover_campaign,
     release_worker,
     rerun_jobs,
@@ -255,6 +257,14 @@ class Campaign:
         for name in names:
             self.registry.stop(name)
 
+    def _last_job(self, process: str) -> str:
+        """What a worker that died was running, to be added to the message that it did."""
+        ran = None
+        if process.startswith("worker-"):
+            with suppress(PyMongoError):
+                ran = note_death(self.launchpad(), self.worker_prefix.removesuffix("worker-") + process, self.name)
+        return f" while {ran}" if ran else ""
+
     def watch(self, poll_s: float = 1.0) -> Iterator[list[JobState]]:
         """Yield the states of all jobs, time and again, until none can run any more.
 
@@ -270,8 +280,8 @@ class Campaign:
         while idle_polls < IDLE_POLLS:
             for name in self.registry.dead():
                 raise WorkerError(
-                    f"{name} has ended unexpectedly; finished work is kept, run the command again to go on. "
-                    f"The end of its log:\n{self.registry.log_tail(name)}"
+                    f"{name} has ended unexpectedly{self._last_job(name)}; finished work is kept, run the command "
+                    f"again to go on. The end of its log:\n{self.registry.log_tail(name)}"
                 )
             asked = time.monotonic()
             try:

@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from fireworks import LaunchPad
+from fireworks import FWAction, LaunchPad
 
 from disolyte.workers.jobs import find_set_aside
 
 MOST_LAUNCHES: Final = 4
 """A job that has failed so often for the database is left for people to look at."""
+MOST_DEATHS: Final = 3
+"""Workers that may die while they run one job."""
+_DEATHS: Final = "spec._disolyte_deaths"
 _TRACEBACK: Final = "action.stored_data._exception._stacktrace"
 _OUTAGES: Final = (
     "pymongo.errors.AutoReconnect",
@@ -135,6 +138,34 @@ def release_worker(launchpad: LaunchPad, worker: str | re.Pattern[str], campaign
             again.append(job["fw_id"])
     rerun_jobs(launchpad, again, folder)
     return Recovery(applied, again)
+
+
+def note_death(launchpad: LaunchPad, worker: str, campaign: str) -> str | None:
+    """Say what a worker ran when it died; a job that has cost :data:`MOST_DEATHS` workers is set down as failed.
+
+    Returns
+    -------
+    str or None
+        The job, its folder, and which time that was; None if it ran nothing.
+    """
+    running = {"spec.campaign": campaign, "state": "RUNNING", "launches": {"$ne": []}}
+    for job in launchpad.fireworks.find(running, {"fw_id": 1, "name": 1, "launches": 1}):
+        launch_id = job["launches"][-1]
+        launch = launchpad.launches.find_one({"launch_id": launch_id, "fworker.name": worker, "state": "RUNNING"})
+        if launch is None:
+            continue
+        launchpad.fireworks.update_one({"fw_id": job["fw_id"]}, {"$inc": {_DEATHS: 1}})
+        n_deaths = launchpad.fireworks.find_one({"fw_id": job["fw_id"]}, {_DEATHS: 1})["spec"][
+            _DEATHS.partition(".")[2]
+        ]
+        text = f"it ran '{job['name']}' in {launch['launch_dir']}, the {n_deaths}. worker to die of it"
+        if n_deaths >= MOST_DEATHS:
+            text += "; the job is set down as failed, the rest can go on"
+            error = f"WorkerError: {n_deaths} workers died while they ran it; was the memory used up?"
+            action = FWAction(stored_data={"_exception": {"_stacktrace": error}}, exit=True)
+            launchpad.complete_launch(launch_id, action, "FIZZLED")
+        return text
+    return None
 
 
 def _apply(launchpad: LaunchPad, fw_id: int) -> None:
