@@ -109,7 +109,7 @@ def test_a_job_that_costs_three_workers_is_set_down_as_failed(campaign):
     campaign.submit(Flow([makers.DeadlyMaker().make()]))
     for time_of_death in (1, 2, 3):
         campaign.start_workers(["any"], threads=1)
-        with pytest.raises(WorkerError, match=f"while it ran 'deadly' in .*the {time_of_death}. worker to die of it"):
+        with pytest.raises(WorkerError, match=f"while it ran 'deadly' in .*worker number {time_of_death} to die of it"):
             finish(campaign)
         campaign.recover(failed=False)
     (failure,) = campaign.failures()

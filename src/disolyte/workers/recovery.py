@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fireworks import FWAction, LaunchPad
+from pymongo import ReturnDocument
 
 from disolyte.workers.jobs import find_set_aside
 
@@ -21,7 +22,7 @@ MOST_LAUNCHES: Final = 4
 """A job that has failed so often for the database is left for people to look at."""
 MOST_DEATHS: Final = 3
 """Workers that may die while they run one job."""
-_DEATHS: Final = "spec._disolyte_deaths"
+_DEATHS: Final = "_disolyte_deaths"
 _TRACEBACK: Final = "action.stored_data._exception._stacktrace"
 _OUTAGES: Final = (
     "pymongo.errors.AutoReconnect",
@@ -154,11 +155,11 @@ def note_death(launchpad: LaunchPad, worker: str, campaign: str) -> str | None:
         launch = launchpad.launches.find_one({"launch_id": launch_id, "fworker.name": worker, "state": "RUNNING"})
         if launch is None:
             continue
-        launchpad.fireworks.update_one({"fw_id": job["fw_id"]}, {"$inc": {_DEATHS: 1}})
-        n_deaths = launchpad.fireworks.find_one({"fw_id": job["fw_id"]}, {_DEATHS: 1})["spec"][
-            _DEATHS.partition(".")[2]
-        ]
-        text = f"it ran '{job['name']}' in {launch['launch_dir']}, the {n_deaths}. worker to die of it"
+        counted = launchpad.fireworks.find_one_and_update(
+            {"fw_id": job["fw_id"]}, {"$inc": {f"spec.{_DEATHS}": 1}}, return_document=ReturnDocument.AFTER
+        )
+        n_deaths = counted["spec"][_DEATHS]
+        text = f"it ran '{job['name']}' in {launch['launch_dir']}, worker number {n_deaths} to die of it"
         if n_deaths >= MOST_DEATHS:
             text += "; the job is set down as failed, the rest can go on"
             error = f"WorkerError: {n_deaths} workers died while they ran it; was the memory used up?"
