@@ -24,7 +24,7 @@ def quickstart(
     ] = False,
     jobflow_config: JobflowConfig = None,
 ) -> None:
-    """Run a miniature of Li3In(x)Y(1-x)Br(6y)Cl(6-6y) through every stage, in about ten minutes."""
+    """Run a miniature of Li3In(x)Y(1-x)Br(6y)Cl(6-6y) through every stage, in four to ten minutes."""
     from disolyte.cli.running import run_quickstart
 
     run_quickstart(folder, fireworks=fireworks, mongodb_uri=uri, jobflow_config=jobflow_config)
