@@ -89,9 +89,11 @@ class TestOptions:
         path = write(tmp_path / "thirds.cif", {"Na": 0.3, "Li": 0.7})
         refused = run("plan", path, *SALT, code=1)
         assert "or ask for --round, which is reported" in refused
-        assert json.loads(run("plan", path, *SALT, "--round", "--json"))["jobs"]
         assert "the cell holds Na1Li3Cl4" in run("systems", "show", path, *SALT, "--round")
-        assert "cell (1, 1, 1) holds Na1Li3Cl4" in run("plan", path, *SALT, "--round")
+        assert "have 1 distinct orderings in the supercells 1×1×1" in run("plan", path, *SALT, "--round", code=1)
+        doubled = ["--supercell", "1", "1", "2", "--round"]
+        assert "cell (1, 1, 2) holds Na2Li6Cl8" in run("plan", path, *SALT, *doubled)
+        assert "holds Na2Li6Cl8" in json.loads(run("plan", path, *SALT, *doubled, "--json"))["roundings"][0]
 
     def test_rounding_is_neutral_or_refused(self, tmp_path):
         path = tmp_path / "vacant.cif"
@@ -127,7 +129,7 @@ class TestOxidationStates:
 
 
 class TestModel:
-    ARGUMENTS = ("--preset", "quickstart", *SALT)
+    ARGUMENTS = ("--preset", "quickstart", *SALT, "--supercell", "1", "1", "2")
 
     def test_models_that_cover_the_elements_are_named(self, cif):
         message = run("plan", cif, *self.ARGUMENTS, code=1)

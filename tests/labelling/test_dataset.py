@@ -79,7 +79,7 @@ def test_compositions_keep_a_training_family_where_they_can():
 
 def test_too_few_families_name_the_remedy(make_doc):
     two = part(make_doc(families=1, frames=5), range(10))
-    with pytest.raises(DatasetError, match="at least 3.*n_select"):
+    with pytest.raises(DatasetError, match="at least 3.*n_select.*larger supercell"):
         build(two)
 
 

@@ -9,7 +9,10 @@ from pymatgen.core import Structure
 
 from disolyte.enumeration.holding import find_holding_spaces
 from disolyte.enumeration.makers import EnumerationMaker
+from disolyte.enumeration.space import OrderingSpace
+from disolyte.errors import CompositionError
 from disolyte.labelling.makers import DatasetMaker, LabelMaker
+from disolyte.labelling.splits import MIN_FAMILIES
 from disolyte.models import ModelSource
 from disolyte.models.coverage import check_coverage
 from disolyte.sampling.makers import SamplingMaker
@@ -64,7 +67,8 @@ class TrainingSetFlowMaker(Maker):
         Raises
         ------
         CompositionError
-            If the grid is empty, the end members do not span it, or no supercell can hold a composition.
+            If the grid is empty, the end members do not span it, no supercell can hold a composition, or all
+            compositions together have too few distinct orderings for a split.
         OxidationStateError
             If a composition is not neutral.
         ModelCoverageError
@@ -75,12 +79,15 @@ class TrainingSetFlowMaker(Maker):
             if isinstance(maker.foundation, ModelSource):  # of other force fields only their jobs know the elements
                 check_coverage(maker.foundation, system.elements)
         jobs, rankings = [], []
+        n_orderings = 0
         for point in system.points():
             disordered, charges = disordered_structure(system, point), system.charges_at(point.coordinates)
+            spaces = self._holding_spaces(disordered, system, charges)
+            n_orderings += sum(map(_least_distinct, spaces.values()))
             enumerate_job = self.enumeration_maker.make(
                 disordered,
                 point=point,
-                supercells=self._holding_cells(disordered, system, charges),
+                supercells=[system.supercells[index] for index in spaces],
                 oxidation_states=charges,
                 system_key=system.key,
             )
@@ -89,6 +96,7 @@ class TrainingSetFlowMaker(Maker):
                 job.append_name(f" {point.formula}")
             jobs += [enumerate_job, rank_job]
             rankings.append(rank_job.output)
+        _check_orderings(system, n_orderings)
         end_members = [point.formula for point in system.end_member_points()]
         select = self.selection_maker.make(rankings, end_members)
         sample = self.sampling_maker.make(select.output)
@@ -97,12 +105,12 @@ class TrainingSetFlowMaker(Maker):
         output = {"rankings": rankings, "selection": select.output, "dataset": dataset.output}
         return Flow([*jobs, select, sample, label, dataset], output=output, name=f"{self.name} {system.key}")
 
-    def _holding_cells(
+    def _holding_spaces(
         self, disordered: Structure, system: DisorderedSystem, charges: dict[str, float]
-    ) -> list[tuple[int, int, int]]:
-        """Supercells that can hold a composition; refuses one that none can hold here, and not in a job."""
+    ) -> dict[int, OrderingSpace]:
+        """Orderings in the supercells that can hold a composition; refuses one that none holds here, not in a job."""
         maker = self.enumeration_maker
-        spaces = find_holding_spaces(
+        return find_holding_spaces(
             disordered,
             system.supercells,
             symprec=maker.symprec,
@@ -110,4 +118,19 @@ class TrainingSetFlowMaker(Maker):
             pool=maker.pool,
             oxidation_states=charges,
         )
-        return [system.supercells[index] for index in spaces]
+
+
+def _least_distinct(space: OrderingSpace) -> int:
+    """Number of distinct orderings where it is small; of many, only that there are enough, which costs no count."""
+    at_least = space.n_raw // space.group_order
+    return at_least if at_least >= MIN_FAMILIES else space.n_distinct
+
+
+def _check_orderings(system: DisorderedSystem, n_orderings: int) -> None:
+    if n_orderings < MIN_FAMILIES:
+        cells = ", ".join("×".join(map(str, supercell)) for supercell in system.supercells)
+        raise CompositionError(
+            f"all compositions of {system.key!r} together have {n_orderings} distinct orderings in the supercells "
+            f"{cells}; training, validation and test take at least {MIN_FAMILIES}: take a larger supercell "
+            "(--supercell), or more compositions"
+        ).at("supercells")

@@ -6,12 +6,16 @@ import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from pydantic import ConfigDict, Field
 
 from disolyte.errors import DatasetError
 from disolyte.labelling.schema import Split
 from disolyte.records import Record
+
+MIN_FAMILIES: Final = 3
+"""Fewest families that can be split: one each for training, validation and test."""
 
 
 class SplitFractions(Record):
@@ -76,14 +80,15 @@ def split_families(
     """
     settled = {family.name: kept[family.name] for family in families if family.name in kept} if kept else {}
     families = [family for family in families if family.name not in settled]
-    if set(settled.values()) == {"train", "valid", "test"} and len(families) < 3:
+    if set(settled.values()) == {"train", "valid", "test"} and len(families) < MIN_FAMILIES:
         return {**settled, **dict.fromkeys((family.name for family in families), "train")}
-    if len(families) < 3:
+    if len(families) < MIN_FAMILIES:
         names = ", ".join(sorted(family.name for family in families)) or "none"
         raise DatasetError(
             f"{len(families)} structure families passed the quality gate ({names}); a split without leakage needs at "
-            "least 3, one each for training, validation and test: select more structures (n_select of "
-            "HullSelectionMaker) and sample each in an MD run of its own"
+            f"least {MIN_FAMILIES}, one each for training, validation and test: select more structures (n_select of "
+            "HullSelectionMaker) and sample each in an MD run of its own; if there are no more orderings, take a "
+            "larger supercell (--supercell) or more compositions"
         )
     totals = Counter[str]()
     for family in families:
