@@ -12,10 +12,11 @@ from disolyte.diffusion.schema import DiffusionMDDoc, RunFrames, RunRecord
 from disolyte.diffusion.summary import TableTemperatures, summarise_transport
 from disolyte.dynamics.watchdog import Reason
 from disolyte.dynamics.watchdog import Verdict as RunVerdict
+from disolyte.errors import ResultsError
 from disolyte.models.schema import ModelIdentity
 from disolyte.results import Results, summarise
 from disolyte.results.report import draw_figures, render_report
-from disolyte.results.summary import name_rows
+from disolyte.results.summary import mark_models
 from disolyte.results.tables import make_table
 
 N_FRAMES = 300
@@ -81,9 +82,17 @@ def test_the_newest_of_each_phase_and_model(results):
 
 def test_tables_and_pages_tell_them_apart(results):
     rows = summarise(results)
-    names = name_rows(rows)
-    assert len(set(names)) == 3
-    assert "β Li3PS4 (first firstf)" in names
+    assert {(row.label, row.model_mark) for row in rows} == {
+        ("α Li3PS4", "firstf"),
+        ("α Li3PS4", "second"),
+        ("β Li3PS4", "firstf"),
+    }
+    assert mark_models(rows) == {"firstf": "first", "second": "second"}
+    assert mark_models(rows[:1]) == {}
+    assert results.diffusion("Li3PS4", 800, phase="β").provenance
+    with pytest.raises(ResultsError, match="several fit: α Li3PS4 with first firstf, α Li3PS4 with second second"):
+        results.diffusion("Li3PS4", 800, phase="α")
+    assert results.diffusion("Li3PS4", 800, phase="α", model_sha256="second").model.name == "second"
     table = make_table(results, "temperatures")
     assert sorted(zip(table["phase"], table["model"], strict=True)) == [
         ("α", "first"),

@@ -16,7 +16,7 @@ from rich.text import Text
 from disolyte.cli.messages import readable_errors
 from disolyte.cli.session import read_campaign
 from disolyte.results.query import Results
-from disolyte.results.summary import CompositionSummary, name_rows, summarise
+from disolyte.results.summary import CompositionSummary, mark_models, summarise
 from disolyte.workers.campaign import Campaign
 
 
@@ -100,7 +100,9 @@ def print_results(campaign: Campaign, console: Console) -> None:
         ("verdict", "left"),
     ):
         table.add_column(title, justify=justify, no_wrap=justify == "left")  # type: ignore[arg-type]
-    for name, row in zip(name_rows(rows), rows, strict=True):
+    models = mark_models(rows)
+    for row in rows:
+        name = f"{row.label} {row.model_mark}" if models else row.label
         cells = (name, _hull(row), _conductivity(row), _barrier(row), row.verdict)
         table.add_row(*map(escape, cells))
     console.print(table)
@@ -108,6 +110,8 @@ def print_results(campaign: Campaign, console: Console) -> None:
         console.print("* no converged run at 800 K: read off the Arrhenius line", highlight=False)
     if any(row.reasons for row in rows):
         console.print("Why a verdict is what it is: results.json and report.html in the run folder", highlight=False)
+    for mark, name in models.items():
+        console.print(f"{mark}: {name}", highlight=False, markup=False)
     for caveat in dict.fromkeys(caveat for row in rows for caveat in row.caveats):
         console.print(Text.assemble(("! ", "yellow"), caveat))
 

@@ -143,7 +143,9 @@ def cancel_campaign(folder: Path, *, is_sure: bool) -> None:
     """Cancel what is not finished."""
     with readable_errors(), _change_campaign(folder) as campaign:
         left = [job for job in campaign.jobs() if job.state not in {"COMPLETED", SET_ASIDE, "DEFUSED", "ARCHIVED"}]
-        question = f"Cancel {len(left)} unfinished jobs of '{campaign.name}'?"
+        n_running = sum(job.state == "RUNNING" for job in left)
+        running = f"; {n_running} run now and are stopped, their work so far is lost" if n_running else ""
+        question = f"Cancel {len(left)} unfinished jobs of '{campaign.name}'{running}?"
         if left and not is_sure and not typer.confirm(question):
             _say("Nothing was cancelled.")
             return

@@ -77,18 +77,39 @@ class Results:
         newest = {(doc.label, doc.model.sha256): doc for doc in self._find(TransportDoc, load=load)}
         return [doc for doc in newest.values() if formula in {None, doc.formula}]
 
-    def diffusion(self, formula: str, temperature_k: float) -> DiffusionDoc:
+    def diffusion(
+        self, formula: str, temperature_k: float, *, phase: str | None = None, model_sha256: str | None = None
+    ) -> DiffusionDoc:
         """Diffusion of one composition at one temperature.
+
+        Parameters
+        ----------
+        formula
+            The composition.
+        temperature_k
+            Temperature.
+        phase
+            Its phase, where there are several.
+        model_sha256
+            The model's hash, or its beginning, where there are several.
 
         Raises
         ------
         ResultsError
-            If it was not simulated.
+            If it was not simulated, or several phases or models fit.
         """
-        documents = [run for doc in self.transport(formula, load=True) for run in doc.runs]
-        for run in documents:
-            if abs(run.temperature_k - temperature_k) < 0.5:
-                return run
+        documents = [
+            run
+            for doc in self.transport(formula, load=True)
+            for run in doc.runs
+            if phase in {None, doc.phase} and doc.model.sha256.startswith(model_sha256 or "")
+        ]
+        found = [run for run in documents if abs(run.temperature_k - temperature_k) < 0.5]
+        if len(found) > 1:
+            fits = ", ".join(f"{run.label} with {run.model.name} {run.model.sha256[:6]}" for run in found)
+            raise ResultsError(f"several fit: {fits}; say which by phase and model_sha256")
+        if found:
+            return found[0]
         known = ", ".join(f"{run.temperature_k:g} K" for run in documents) or "no temperature"
         raise ResultsError(f"{formula} was not simulated at {temperature_k:g} K; there is {known}")
 

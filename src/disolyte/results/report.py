@@ -16,7 +16,7 @@ from disolyte.provenance import StageDoc, installed_versions, merge_caveats
 from disolyte.results.figures import ReportFigure, draw_figures
 from disolyte.results.quarantine import quarantined_pieces
 from disolyte.results.query import Results
-from disolyte.results.summary import name_rows, summarise
+from disolyte.results.summary import mark_models, summarise
 from disolyte.thermodynamics.schema import PhaseDiagramDoc, SelectionDoc
 
 __all__ = ["ReportFigure", "draw_figures", "render_report"]
@@ -50,7 +50,7 @@ def render_report(results: Results, figures: Sequence[ReportFigure]) -> str:
     return environment.get_template("report.html").render(
         campaign=results.campaign or "all campaigns",
         rows=rows,
-        names=name_rows(rows),
+        models=mark_models(rows),
         figures=figures,
         model=next(iter(results.documents(ModelDoc)[-1:]), None),
         dataset=next(iter(results.documents(DatasetDoc)[-1:]), None),

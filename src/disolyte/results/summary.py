@@ -51,17 +51,20 @@ class CompositionSummary(Record):
         return self.conductivity_source not in simulated and not self.conductivity_is_upper_limit
 
     @property
+    def model_mark(self) -> str:
+        """Beginning of the model's hash."""
+        return self.model.sha256[:6] if self.model else ""
+
+    @property
     def label(self) -> str:
         """Phase and formula."""
         return " ".join(filter(None, [self.phase, self.formula]))
 
 
-def name_rows(rows: Sequence[CompositionSummary]) -> list[str]:
-    """What to call each row: its phase and formula, and its model where rows have several."""
-    models = {row.model.sha256: row.model.name for row in rows if row.model}
-    if len(models) < 2:
-        return [row.label for row in rows]
-    return [f"{row.label} ({row.model.name} {row.model.sha256[:6]})" if row.model else row.label for row in rows]
+def mark_models(rows: Sequence[CompositionSummary]) -> dict[str, str]:
+    """Short marks of the models behind the rows, and their names; empty where all rest on one."""
+    models = {row.model_mark: row.model.name for row in rows if row.model}
+    return models if len(models) > 1 else {}
 
 
 def summarise(results: Results) -> list[CompositionSummary]:
@@ -73,7 +76,8 @@ def summarise(results: Results) -> list[CompositionSummary]:
         transports.setdefault(doc.formula, []).append(doc)
     rows = {} if diagram is None else {row.formula: row for row in diagram.hull.rows}
     return [
-        _summary(formula, diagram, rows.get(formula), transport)
+        # The hull is that of the grid's own phase.
+        _summary(formula, diagram, None if transport and transport.phase else rows.get(formula), transport)
         for formula in {**rows, **transports}
         for transport in transports.get(formula, [None])
     ]
