@@ -105,7 +105,12 @@ def change(old, new):
             12,
             r"end_members: KCl .*share -1 of NaCl",
         ),
-        (change("[0, 0.25, 0.5, 1]", "[0.5, 0.5]"), CompositionError, 11, r"grid: .*more than once"),
+        (
+            change("[0, 0.25, 0.5, 1]", "[0.5, 0.5]"),
+            CompositionError,
+            11,
+            r"grid: .*more than once.* one file for each value",
+        ),
         (change("{x: [0, 0.25, 0.5, 1]}", "{x: 1}"), InputError, 11, r"grid.x: .*list"),
         (change("[{x: 0}, {x: 1}]", "[{x: 0}]"), CompositionError, 12, r"end_members: .*do not span"),
         (change("[{x: 0}, {x: 1}]", "[{x: 1}, {x: 1}]"), CompositionError, 12, r"end_members: .*do not span"),

@@ -161,9 +161,10 @@ class DisorderedSystem(OccupiedSublattices):
         formulas = [point.formula for point in points]
         repeated = sorted({formula for formula in formulas if formulas.count(formula) > 1})
         if repeated:
-            raise CompositionError(f"the grid of {self.key!r} names these compositions more than once: {repeated}").at(
-                "grid"
-            )
+            raise CompositionError(
+                f"the grid of {self.key!r} names these compositions more than once: {repeated}; give each once. An "
+                "axis that leaves the composition as it is, such as a degree of disorder, takes one file for each value"
+            ).at("grid")
         return points
 
     def point(self, formula: str) -> GridPoint:
