@@ -96,6 +96,32 @@ def test_all_labels_of_a_shared_site(write):
     assert set(names) == {"Li1", "P1", "S1", "S2", "Cl1", "Br1"}
 
 
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("", 2),  # the common divisor of Li24P4S20Cl2Br2
+        ("_cell_formula_units_Z 4\n", 4),
+        ("_cell_formula_units_Z 4\n_chemical_formula_sum 'Li6 P S5 Cl0.5 Br0.5'\n", 4),
+        # As pymatgen writes it: the formula is that of the cell.
+        ("_cell_formula_units_Z 4\n_chemical_formula_sum 'Li24 P4 S20 Cl2 Br2'\n", 2),
+        ("_cell_formula_units_Z ?\n", 2),
+    ],
+)
+def test_formula_units_that_the_file_states(write, tmp_path, fields, expected):
+    path = write(IONS, fields)
+    system = DisorderedSystem.from_disordered_structure(path, mobile_ion="Li")
+    assert system.formula_units_per_cell == expected
+    assert sum(system.amounts({}).values()) == pytest.approx(52 / expected)
+    (tmp_path / "mine.yaml").write_text(YAML % "")
+    assert DisorderedSystem.from_yaml(tmp_path / "mine.yaml").formula_units_per_cell == expected
+
+
+def test_formula_units_of_another_cell_are_not_used(write):
+    structure = read_structure_file(write(IONS, "_cell_formula_units_Z 4\n_chemical_formula_sum 'Li3 P S4'\n"))
+    assert "formula_units_per_cell" not in structure.properties
+    assert any("4 of Li3PS4 have 32 atoms, and the cell 52" in line for line in structure.properties["caveats"])
+
+
 YAML = """\
 mobile_ion: Li
 oxidation_states: {Li: 1, P: 5, S: -2, Cl: -1, Br: -1}

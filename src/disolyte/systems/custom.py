@@ -51,6 +51,7 @@ def describe_disordered_structure(
     if not isinstance(structure, Structure):
         structure = read_structure_file(Path(structure))
     caveats = list(structure.properties.get("caveats", []))
+    stated_units = structure.properties.get("formula_units_per_cell")
     structure = merge_close_sites(structure, merge_within_ang)
     if structure.is_ordered:
         raise StructureError(
@@ -69,7 +70,7 @@ def describe_disordered_structure(
         structure.frac_coords,
         site_properties={"sublattice": labels},
     )
-    formula_units = count_formula_units(structure.composition.get_el_amt_dict().values())
+    formula_units = stated_units or count_formula_units(structure.composition.get_el_amt_dict().values())
     return {
         "title": f"{structure.composition.formula.replace(' ', '')} ({source})",
         "parents": [parent],

@@ -237,6 +237,8 @@ def _errors_in(located: LocatedData) -> Iterator[None]:
 
 
 def _formula_units(parent: LoadedParent) -> int:
+    if parent.formula_units is not None:
+        return parent.formula_units
     labels = parent.structure.site_properties["sublattice"]
     amounts: dict[str, float] = {}
     for label in labels:

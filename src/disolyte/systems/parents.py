@@ -43,6 +43,8 @@ class LoadedParent(NamedTuple):
     """Occupancy of each element on each sublattice; ordered sublattices, too."""
     names: Mapping[str, str] = MappingProxyType({})
     """Sublattice by each label of its sites in a CIF, which labels every species of a shared site."""
+    formula_units: int | None = None
+    """Formula units in the cell, where a CIF states them."""
 
 
 def build_inline_parent(
@@ -103,7 +105,7 @@ def load_cif_parent(path: Path, sublattices: Mapping[str, str], merge_within_ang
     except InputError as error:
         error.at("cif")
         raise
-    names = site_names(path, structure)
+    names, formula_units = site_names(path, structure), structure.properties.get("formula_units_per_cell")
     structure = merge_close_sites(structure, merge_within_ang)
     names = {label: site for label, site in names.items() if site in structure.labels}
     _check_distances(structure)
@@ -115,7 +117,7 @@ def load_cif_parent(path: Path, sublattices: Mapping[str, str], merge_within_ang
         structure.frac_coords,
         site_properties={"sublattice": labels},
     )
-    return LoadedParent(parent, _occupancies(structure, labels), chosen)
+    return LoadedParent(parent, _occupancies(structure, labels), chosen, formula_units)
 
 
 def _sublattice_by_label(path: Path, names: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from pymatgen.core import Structure
+from pymatgen.core import Composition, Structure
 from pymatgen.io.cif import CifFile, str2float
 
 from disolyte.errors import StructureError
@@ -19,6 +20,9 @@ MAX_FILE_BYTES: Final = 20_000_000
 
 SAME_SITE_ANG: Final = 0.05
 """Rows of a CIF within this distance of a site describe it: pymatgen rounds 0.3333 to 1/3."""
+
+FORMULA_MISMATCH: Final = 0.1
+"""Share of the atoms by which a CIF's formula, times its formula units in a cell, may miss the cell's."""
 
 _ION: Final = re.compile(r"(?P<element>[A-Z][a-z]?)(?:(?P<number>\d*)(?P<sign>[+-])|(?P<signed>[+-]\d+))")
 """Type symbols such as P5+, Cl- and Li+1."""
@@ -40,7 +44,8 @@ def read_structure_file(path: Path) -> Structure:
 
     Oxidation states that a CIF states, as numbers (``_atom_type_oxidation_number``) or in type symbols such as ``P5+``,
     are those of the species, if every element has one. What pymatgen remarks on the file (no symmetry operations, say),
-    and states that were left out, are in the property ``caveats``.
+    and states that were left out, are in the property ``caveats``; formula units in the cell that a CIF states
+    (``_cell_formula_units_Z``), in ``formula_units_per_cell``.
 
     Parameters
     ----------
@@ -66,6 +71,10 @@ def read_structure_file(path: Path) -> Structure:
             "to at most 1 on every site"
         ) from error
     caveats = [*_remarks_on_the_crystal(remarks), *_settle_oxidation_states(structure, path)]
+    formula_units, doubts = _stated_formula_units(structure, _atom_sites(path))
+    caveats += doubts
+    if formula_units is not None:
+        structure.properties["formula_units_per_cell"] = formula_units
     structure.properties["caveats"] = [f"{path.name}: {caveat}" for caveat in caveats]
     return structure
 
@@ -103,6 +112,28 @@ def _atom_sites(path: Path) -> dict[str, Any]:
         return {}
     blocks = [dict(block.data) for block in CifFile.from_file(path).data.values()]
     return next((block for block in blocks if "_atom_site_label" in block), {})
+
+
+def _stated_formula_units(structure: Structure, fields: Mapping[str, Any]) -> tuple[int | None, list[str]]:
+    """Formula units in the cell that a CIF states; a remark if its formula says that they are of another cell.
+
+    Nothing is taken from 1, nor beside a formula of the whole cell: so write programs that do not know.
+    """
+    try:
+        stated = int(str(fields.get("_cell_formula_units_Z", "")))
+        text = str(fields.get("_chemical_formula_sum", "")).strip("'\" ")
+        formula = Composition(text) if text else None
+    except ValueError:
+        return None, []
+    held = structure.composition.num_atoms
+    if stated <= 1 or (formula and abs(formula.num_atoms - held) <= FORMULA_MISMATCH * held):
+        return None, []
+    if formula and abs(stated * formula.num_atoms - held) > FORMULA_MISMATCH * held:
+        return None, [
+            f"_cell_formula_units_Z is not used: {stated} of {formula.reduced_formula} have "
+            f"{stated * formula.num_atoms:g} atoms, and the cell {held:g}"
+        ]
+    return stated, []
 
 
 def _settle_oxidation_states(structure: Structure, path: Path) -> list[str]:

@@ -181,12 +181,12 @@ def _check_charge(system: DisorderedSystem, point: GridPoint) -> None:
     if abs(excess) > system.charge_tolerance_e:
         states = ", ".join(f"{element} {system.oxidation_states[element]:+g}" for element, n in amounts.items() if n)
         n_units = system.formula_units_per_cell
-        # Amounts without a common divisor make the whole cell one formula unit.
-        per_unit = f"{excess:+.4g} e per formula unit, " if n_units > 1 else ""
+        units = f"{n_units} formula units" if n_units > 1 else "1 formula unit"
         raise OxidationStateError(
-            f"{point.formula} of {system.key!r} carries an excess charge of {per_unit}{n_units * excess:+.4g} e per "
-            f"cell with {states}; at most {system.charge_tolerance_e:g} e per formula unit is put down to rounding "
-            "(charge_tolerance_e): correct the oxidation states or the occupancies"
+            f"{point.formula} of {system.key!r} carries an excess charge of {excess:+.4g} e per formula unit, "
+            f"{n_units * excess:+.4g} e per cell of {units}, with {states}; at most {system.charge_tolerance_e:g} e "
+            "per formula unit is put down to rounding (charge_tolerance_e): correct the oxidation states or the "
+            "occupancies"
         ).at("oxidation_states")
 
 
