@@ -7,12 +7,13 @@ from pymatgen.core import Lattice, Structure
 
 from disolyte.blobs import Blob
 from disolyte.diffusion.gates import TrustGates
+from disolyte.diffusion.makers import DiffusionMaker
 from disolyte.diffusion.schedule import MDSchedule, MobileIon
 from disolyte.diffusion.schema import DiffusionMDDoc, RunFrames, RunRecord
 from disolyte.diffusion.summary import TableTemperatures, summarise_transport
 from disolyte.dynamics.watchdog import Reason
 from disolyte.dynamics.watchdog import Verdict as RunVerdict
-from disolyte.errors import ResultsError
+from disolyte.errors import ResultsError, TransportError
 from disolyte.models.schema import ModelIdentity
 from disolyte.results import Results, summarise
 from disolyte.results.report import draw_figures, render_report
@@ -78,6 +79,11 @@ def results(job_store):
 def test_the_newest_of_each_phase_and_model(results):
     found = {(doc.phase, doc.model.name): doc.uuid for doc in results.transport("Li3PS4")}
     assert found == {("α", "first"): "job-0", ("α", "second"): "job-2", ("β", "first"): "job-3"}
+
+
+def test_names_of_phases_are_short():
+    with pytest.raises(TransportError, match="has 300 characters; give at most 60"):
+        DiffusionMaker().make(Structure(Lattice.cubic(5), ["Li", "Cl"], [[0] * 3, [0.5] * 3]), phase="x" * 300)
 
 
 def test_tables_and_pages_tell_them_apart(results):

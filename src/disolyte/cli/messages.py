@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,6 +32,10 @@ def readable_errors() -> Iterator[None]:
     except PyMongoError as error:
         _print_error("the database does not answer any more; finished work is kept, run the command again to go on")
         raise typer.Exit(1) from error
+    except BrokenPipeError:
+        # Whoever read the output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(0) from None
     except OSError as error:
         remedy = "free some space" if error.errno == errno.ENOSPC else "mend that"
         _print_error(f"{error}; {remedy} and run the command again: finished work is kept")

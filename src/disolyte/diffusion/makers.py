@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from ase import Atoms
 from jobflow import Flow, Job, Maker, job
@@ -20,12 +20,15 @@ from disolyte.diffusion.schema import DiffusionMDDoc, MechanismDoc, TransportDoc
 from disolyte.diffusion.simulation import build_supercell, check_request, collect_run, identify_mobile, meets_target
 from disolyte.diffusion.summary import TableTemperatures, summarise_transport
 from disolyte.dynamics import Engine, MDProtocol, MDRun, Watchdog, run_md
+from disolyte.errors import TransportError
 from disolyte.models import ModelSource, load_model
 from disolyte.models.schema import ModelDoc, ModelIdentity
 from disolyte.provenance import StageDoc
 from disolyte.systems.schema import GridPoint
 from disolyte.workers.records import describe_job, take_over
 from disolyte.workers.roles import Role
+
+LONGEST_PHASE: Final = 60
 
 TRAJECTORIES = "md"
 """Folder of the trajectories inside the job's folder."""
@@ -305,6 +308,8 @@ class DiffusionMaker(Maker):
             If the structure is disordered.
         """
         check_request(self.temperatures_k, self.supercell, self.schedule, self.mobile)
+        if len(phase) > LONGEST_PHASE:
+            raise TransportError(f"phase={phase[:20]!r}… has {len(phase)} characters; give at most {LONGEST_PHASE}")
         if isinstance(structure, Structure):
             identify_mobile(structure, self.mobile)
         md = self.md_maker.make(
