@@ -251,6 +251,6 @@ print(f"written: {report}")
 # | frames | 36 | about 2500 |
 # | MD for diffusion | 2.4 ps | 500 ps to 1 ns at each temperature |
 #
-# MACE-MP-0a and SCAN would move the hull by some meV/atom, which decides what is stable; two orders of magnitude more
-# MD would make the error bars shrink tenfold and the verdict turn to `converged`. What to change is in *From laptop to
-# cluster*; the halides at length in *LIYBC*.
+# MACE-MP-0a and SCAN should move the hull by some meV/atom, which decides what is stable; two orders of magnitude more
+# MD should shrink the error bars tenfold, so that verdicts of `converged` can be had. What to change is in *From
+# laptop to cluster*; the halides at length in *LIYBC*.

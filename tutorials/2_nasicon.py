@@ -172,9 +172,10 @@ for reason in transport.reasons:
     print(f"- {reason}")
 
 # %% [markdown]
-# A hundred picoseconds at each temperature turn the arrows into points, `schedule=MDSchedule()` makes the paper's 500
-# ps to 1 ns. There the fine-tuned models meet the measured activation energy within 0.02 eV, and plain MACE-MP-0a
-# falls short of it by 0.15 eV: what fine-tuning is for.
+# Where limits fall as the temperature rises, that is no trend: a limit tells how far ions happened to swing in one
+# short run, not how fast they go. A hundred picoseconds at each temperature should turn the arrows into points;
+# `schedule=MDSchedule()` makes the paper's 500 ps to 1 ns. There the fine-tuned models meet the measured activation
+# energy within 0.02 eV, and plain MACE-MP-0a falls short of it by 0.15 eV: what fine-tuning is for.
 #
 # ## Monte Carlo
 #

@@ -105,10 +105,10 @@ selection = results.selection()
 show(plot_hull(selection), "hull")
 
 # %% [markdown]
-# Two orderings of each composition were relaxed for a few steps, in cells interpolated between the parents'; as they
-# are built, tetrahedra of oxygen sit in cages made for sulphur, and every mixture lies hundreds of meV/atom too high.
-# The shape is that of the paper, whose Li3.5P0.5Ge0.5S2O2 is stable, too; the depth is not to be trusted: the paper's
-# comes from relaxed cells, many orderings and a model that learnt SCAN.
+# Two orderings of each composition were relaxed for a few steps, in cells interpolated between the parents'. That is
+# not optional: unrelaxed, tetrahedra of oxygen sit in cages made for sulphur, and mixtures lie 250 to 400 meV/atom
+# *above* the line instead of below it. The lowest one is at x = 0.5, as in the paper; that proves nothing. The paper's
+# hull comes from relaxed cells, many orderings and a model that learnt SCAN, and its depth is another.
 #
 # ## Phases beyond the training set
 #

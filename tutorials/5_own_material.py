@@ -129,7 +129,9 @@ attempt(
 
 # %% [markdown]
 # Merged as meant, the sites are full, and nothing is left to order: Li6PS5Cl by itself has one structure on them. The
-# disorder that matters here is that of the halogens.
+# disorder that matters here is that of the halogens. What merging loses is which of its two places an ion
+# takes: it starts between them, and a relaxation or MD has to move it. Without merging, the orderings of lowest
+# electrostatic energy fill no pair twice, but random and unlike ones (`n_diverse`) do.
 
 # %%
 attempt(
@@ -158,7 +160,8 @@ attempt(OrderingSpace.from_structure, structure)
 
 # %% [markdown]
 # Take a supercell that holds the composition, or let disolyte take the nearest that the small cell holds. It never
-# does so silently:
+# does so silently, for that is another composition. Where lithium is rounded, the charge changes with it: of the
+# roundings, the nearest neutral one is taken.
 
 # %%
 exact = OrderingSpace.from_structure(structure, supercell=(1, 1, 5))
@@ -167,6 +170,10 @@ nearest = OrderingSpace.from_structure(structure, rounding="nearest")
 print(f"1×1×1: {nearest.n_raw} ways, {nearest.n_distinct} distinct;", *nearest.occupancy_changes)
 
 # %% [markdown]
+# One distinct ordering is too few for the flow: training, validation and test take structures of their own, so that a
+# system needs at least three orderings in all, and better dozens. Take a larger cell (`--supercell 1 1 5`), or more
+# compositions.
+#
 # ## The whole series as a YAML file
 #
 # A hull needs more than one composition. Two CIFs, one for each end member, and a grid between them make a system of a
@@ -303,5 +310,7 @@ show(plot_hull(selection), "hull")
 # - Split positions: `disolyte systems show` names pairs closer than 2 Å; merge them.
 # - Sites that share ions: one sublattice name for them, as for 4g and 4h of the halides:
 #   `sublattices: {Li1: Li, Li2: Li}`. A site that ions share has a label for each in the CIF; any of them names it.
-# - A supercell for each composition; `disolyte plan` refuses what none holds.
+# - A supercell for each composition, and three distinct orderings in all; `disolyte plan` refuses what none holds.
+# - The formula unit, which Boltzmann weights go by: as many in a cell as the CIF states (`_cell_formula_units_Z`), or as
+#   its numbers of atoms have in common, 4 here; in a YAML file `formula_units_per_cell` says otherwise.
 # - References and caveats into the file: documents and figures inherit the caveats.

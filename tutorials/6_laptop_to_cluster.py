@@ -11,7 +11,7 @@
 # The flows below are those of the paper, with its ingredients: MACE-MP-0a (medium) and SCAN by VASP. They are made,
 # checked and counted, not run, so there is no result. All costs are rough estimates from stated rates, not
 # measurements of your machines. To exercise the path itself, submit `--preset quickstart` first: the same way with the
-# small model and surrogate labels, in ten minutes, whose numbers would mean nothing.
+# small model and surrogate labels, in four to ten minutes, whose numbers would mean nothing.
 # ```
 #
 # ## What to change
@@ -155,16 +155,17 @@ print(f"{len(workflow.fws)} Fireworks; categories: {sorted({str(fw.spec['_catego
 # %% [markdown]
 # ## The run folder
 #
-# `disolyte init` writes what FireWorks, jobflow and SLURM need. With a MongoDB of your own put its URI into
-# `DISOLYTE_MONGODB_URI`, or into a file that only you can read; `--embedded` starts one in the run folder instead,
-# which is enough for one machine.
+# `disolyte init` writes what FireWorks, jobflow and SLURM need. On a cluster that takes a MongoDB which all nodes
+# reach: put its URI into `DISOLYTE_MONGODB_URI`, or into a file that only you can read. It is asked at once, and there
+# is none here; so this folder, **to look at only**, gets an embedded database, which is enough for one machine and out
+# of reach for SLURM's nodes. The files are the same otherwise:
 
 # %%
 command(
-    "disolyte init cluster/campaign --embedded --name liybc --no-input --partition gpu=a100 --partition dft=standard "
+    "disolyte init cluster/trial --embedded --name liybc --no-input --partition gpu=a100 --partition dft=standard "
     "--account mat01 --walltime dft=2-00:00:00"
 )
-for file in sorted((FOLDER / "campaign").iterdir()):
+for file in sorted((FOLDER / "trial").iterdir()):
     print(file.name)
 
 # %% [markdown]
@@ -172,21 +173,24 @@ for file in sorted((FOLDER / "campaign").iterdir()):
 # nearly up. Edit them as your cluster needs: modules, constraints, MPI.
 
 # %%
-print((FOLDER / "campaign" / "qadapter_gpu.yaml").read_text())
-print((FOLDER / "campaign" / "fworker_dft.yaml").read_text())
+print((FOLDER / "trial" / "qadapter_gpu.yaml").read_text())
+print((FOLDER / "trial" / "fworker_dft.yaml").read_text())
 
 # %% [markdown]
 # ## Submit, watch, rerun
 #
-# From here on a cluster is needed:
+# From here on a cluster is needed. `init` comes first: a folder that `submit` makes by itself has no queue adapters.
 #
 # ```bash
+# export DISOLYTE_MONGODB_URI='mongodb://me:secret@db.example.org/lab'
+# disolyte init campaign --name liybc --partition gpu=a100 --partition dft=standard --account mat01
 # disolyte submit liybc --maker cluster/maker.json --folder campaign     # checks all, then fills the LaunchPad
 #
 # disolyte work --folder campaign                                        # workers on this machine, or by SLURM:
 # cd campaign/launches
 # qlaunch -l ../my_launchpad.yaml -w ../fworker_gpu.yaml -q ../qadapter_gpu.yaml rapidfire -m 4
 # qlaunch -l ../my_launchpad.yaml -w ../fworker_dft.yaml -q ../qadapter_dft.yaml rapidfire -m 10
+# cd ../..
 #
 # disolyte status --folder campaign       # how far each stage is, what failed and why, how long it will take
 # disolyte rerun --folder campaign        # only what failed or was lost; MD and training go on from their checkpoints

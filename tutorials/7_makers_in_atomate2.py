@@ -18,6 +18,7 @@ import io
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import matplotlib.pyplot as plt
 from ase.calculators.calculator import Calculator
@@ -49,6 +50,7 @@ from disolyte.labelling import Label, build_label_doc, frames_from_structures
 from disolyte.sampling import FrameChoice
 from disolyte.systems import disordered_structure
 from disolyte.workers.records import describe_job
+from disolyte.workers.roles import Role
 from disolyte.workers.routing import assign_workers, role_of
 
 warnings.simplefilter("ignore")  # other packages', about themselves
@@ -138,7 +140,8 @@ print(f"{len(sample.frames)} frames of {len(sample.runs)} runs:", *(str(r.verdic
 #
 # A labeller is a Maker whose `make(structure)` returns a `LabelDoc`, or VASP's `TaskDoc`. `LabelMaker` calls it for
 # each frame, tries failed ones again, and sets aside what stays without a label. Any code that has an ASE calculator
-# takes these lines. On a cluster the class must live in a module that the workers can import, not in a notebook.
+# takes these lines. The role sends its jobs to the DFT queue; without one they would go to the CPU workers, as light
+# work. On a cluster the class must live in a module that the workers can import, not in a notebook.
 
 
 # %%
@@ -147,6 +150,7 @@ class MyStaticMaker(Maker):
     """Label one structure with an ASE calculator; CHGNet 0.3.0 plays the part of your code."""
 
     name: str = "my static"
+    role: ClassVar[Role] = Role.DFT
 
     def calculator(self) -> Calculator:
         """What computes energy, forces and stress."""
