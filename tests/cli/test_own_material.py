@@ -80,6 +80,17 @@ class TestOptions:
         merged = run("systems", "show", tmp_path / "split.cif", *charges, "--merge-within", 1)
         assert "0.80 Å apart" in apart
         assert "apart" not in merged
+        assert "2 partially occupied sites (Li" in merged
+        assert "were merged into 1 at the middle of each group (--merge-within); 1 of these are full now" in merged
+        assert "were merged" not in apart
+        out = ["--out", tmp_path / "out", "--lowest", "3"]
+        for command, options in (("count", []), ("enumerate", [*out, *charges[:6]])):
+            told = run(command, tmp_path / "split.cif", *options, "-s", "2")
+            assert "0.80 Å apart or little more" in told
+            assert "(--merge-within makes one site of two)" in told
+            told = run(command, tmp_path / "split.cif", *options, "-s", "2", "--merge-within", 1)
+            assert "Å apart" not in told
+            assert "so the disorder between their positions is gone" in told
         # Eight pairs of lithium sites, of which eight sites are filled, and eight anions, half of them F.
         for arguments, n_raw in (([], 12870 * 70), (["--merge-within", 1], 70)):
             counted = json.loads(run("count", tmp_path / "split.cif", "-s", "2", *arguments, "--json"))

@@ -48,19 +48,19 @@ class SpaceRequest:
     def open(self, charges: Mapping[str, float] | None = None) -> tuple[OrderingSpace, list[str]]:
         """The space, and what must be known of the file."""
         from disolyte.enumeration import OrderingSpace, Rounding
-        from disolyte.systems.exclusions import merge_close_sites
+        from disolyte.systems.exclusions import find_exclusions, merge_close_sites
         from disolyte.systems.structure_files import read_structure_file
 
-        structure = read_structure_file(self.file)
+        structure = merge_close_sites(read_structure_file(self.file), self.merge_within_ang)
         space = OrderingSpace.from_structure(
-            merge_close_sites(structure, self.merge_within_ang) if self.merge_within_ang else structure,
+            structure,
             parse_supercell_text(self.supercell),
             symprec=self.symprec_ang,
             rounding=Rounding.NEAREST if self.rounds else Rounding.REFUSE,
             pool=self.pool,
             oxidation_states=charges,
         )
-        return space, structure.properties["caveats"]
+        return space, [*structure.properties["caveats"], *map(str, find_exclusions(structure))]
 
 
 def space_options(

@@ -50,9 +50,8 @@ def describe_disordered_structure(
     source = "the structure" if isinstance(structure, Structure) else Path(structure).name
     if not isinstance(structure, Structure):
         structure = read_structure_file(Path(structure))
-    caveats = list(structure.properties.get("caveats", []))
-    stated_units = structure.properties.get("formula_units_per_cell")
     structure = merge_close_sites(structure, merge_within_ang)
+    caveats = list(structure.properties["caveats"])
     if structure.is_ordered:
         raise StructureError(
             f"{source} ({structure.composition.reduced_formula}) has no site of partial occupancy, so there is nothing "
@@ -70,6 +69,7 @@ def describe_disordered_structure(
         structure.frac_coords,
         site_properties={"sublattice": labels},
     )
+    stated_units = structure.properties.get("formula_units_per_cell")
     formula_units = stated_units or count_formula_units(structure.composition.get_el_amt_dict().values())
     return {
         "title": f"{structure.composition.formula.replace(' ', '')} ({source})",

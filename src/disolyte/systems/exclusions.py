@@ -6,6 +6,7 @@ also makes orderings in which both are filled: the Coulomb energy puts these las
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -47,11 +48,11 @@ def find_exclusions(structure: Structure, within_ang: float = EXCLUSION_ANG) -> 
     Parameters
     ----------
     structure
-        Disordered structure with the site property ``sublattice``.
+        Disordered structure. Sites are named by the site property ``sublattice``, or by their labels.
     within_ang
         Distance below which two sites exclude each other.
     """
-    labels = structure.site_properties["sublattice"]
+    labels = structure.site_properties.get("sublattice") or structure.labels
     shortest: dict[tuple[str, str], float] = {}
     numbers: dict[tuple[str, str], int] = {}
     partial = _partial_sites(structure)
@@ -73,6 +74,11 @@ def merge_close_sites(structure: Structure, within_ang: float) -> Structure:
     within_ang
         Sites closer than this are merged; their occupancies add up.
 
+    Returns
+    -------
+    Structure
+        Its property ``caveats`` also tells what was merged.
+
     Raises
     ------
     StructureError
@@ -90,9 +96,24 @@ def merge_close_sites(structure: Structure, within_ang: float) -> Structure:
         if len(members) > 1:
             merged[int(members[0])] = _merge([structure[int(i)] for i in members], within_ang)
             dropped.update(int(i) for i in members[1:])
+    caveats = [*structure.properties.get("caveats", []), *_describe_merged(structure, merged, len(dropped))]
     return Structure.from_sites(
-        [merged.get(index, site) for index, site in enumerate(structure) if index not in dropped]
+        [merged.get(index, site) for index, site in enumerate(structure) if index not in dropped],
+        properties={**structure.properties, "caveats": caveats},
     )
+
+
+def _describe_merged(structure: Structure, merged: Mapping[int, PeriodicSite], n_dropped: int) -> list[str]:
+    if not merged:
+        return []
+    names = ", ".join(dict.fromkeys(str(structure.labels[index]) for index in merged))
+    n_full = sum(site.species.num_atoms > _FULL for site in merged.values())
+    told = (
+        f"{len(merged) + n_dropped} partially occupied sites ({names}) were merged into {len(merged)} at the middle of "
+        "each group (merge_within_ang)"
+    )
+    lost = f"{n_full} of these are full now, so the disorder between their positions is gone from all orderings"
+    return [f"{told}; {lost}" if n_full else told]
 
 
 def _partial_sites(structure: Structure) -> NDArray[np.int64]:
