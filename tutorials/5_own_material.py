@@ -311,6 +311,6 @@ show(plot_hull(selection), "hull")
 # - Sites that share ions: one sublattice name for them, as for 4g and 4h of the halides:
 #   `sublattices: {Li1: Li, Li2: Li}`. A site that ions share has a label for each in the CIF; any of them names it.
 # - A supercell for each composition, and three distinct orderings in all; `disolyte plan` refuses what none holds.
-# - The formula unit, which Boltzmann weights go by: as many in a cell as the CIF states (`_cell_formula_units_Z`), or as
-#   its numbers of atoms have in common, 4 here; in a YAML file `formula_units_per_cell` says otherwise.
+# - The formula unit, which Boltzmann weights go by: as many in a cell as the CIF states (`_cell_formula_units_Z`), or
+#   as its numbers of atoms have in common, 4 here; in a YAML file `formula_units_per_cell` says otherwise.
 # - References and caveats into the file: documents and figures inherit the caveats.
