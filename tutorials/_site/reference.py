@@ -92,8 +92,8 @@ class Written(Directive):
 
 
 def table(header: tuple[str, ...], rows: list[tuple[str, ...]], widths: str) -> Iterator[str]:
-    """A list-table."""
-    yield from ("", ".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", "")
+    """A list-table whose rows are stacked on a narrow screen."""
+    yield from ("", ".. list-table::", "   :header-rows: 1", f"   :widths: {widths}", "   :class: stacked", "")
     for row in (header, *rows):
         yield from (f"   {'*' if i == 0 else ' '} - {cell}" for i, cell in enumerate(row))
     yield ""

@@ -5,8 +5,8 @@
 
 A tutorial is a Python script in jupytext's percent format. Each is run in a Jupyter kernel of its own, in an empty
 folder, under a time limit; the notebook with its outputs goes to ``build/tutorials``. Sphinx reads the script through
-:func:`read_tutorial`, which finds that notebook by the hash of the script, so that the site never shows outputs of
-another version, and never runs anything.
+:func:`read_tutorial`, which finds that notebook by the hash of the script and never runs anything; it warns where a
+notebook is missing, or was run with other sources of the package.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import os
 import sys
 import tempfile
 import time
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,6 +28,8 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 from sphinx.application import Sphinx
 from sphinx.util import logging
+
+import disolyte
 
 SOURCES: Final = Path(__file__).parents[1]
 EXECUTED: Final = SOURCES.parent / "build" / "tutorials"
@@ -42,14 +45,26 @@ QUIET: Final = ["--log-level=ERROR"]
 
 
 def read_tutorial(text: str) -> NotebookNode:
-    """Read a tutorial for Sphinx: the executed notebook of the same source, or the bare script with a warning."""
-    for path in EXECUTED.glob("*.ipynb"):
-        notebook = nbformat.read(path, as_version=4)
-        if notebook.metadata.get("source_sha256") == _sha256(text):
-            return notebook
-    title = next((line for line in text.splitlines() if line.startswith("# # ")), "a tutorial").removeprefix("# # ")
-    logging.getLogger(__name__).warning("%r has not been run: python tutorials/_site/tutorials.py", title, type="run")
-    return _notebook(text)
+    """Read a tutorial for Sphinx: the executed notebook of the same source, or the bare script with a warning.
+
+    Its first code, imports and helpers, is folded.
+    """
+    notebook = _executed(text)
+    if notebook is None or notebook.metadata.get("package_sha256") != _package_sha256():
+        title = next((line for line in text.splitlines() if line.startswith("# # ")), "a tutorial").removeprefix("# # ")
+        problem = "has not been run" if notebook is None else "was run with other sources of disolyte"
+        logging.getLogger(__name__).warning("%r %s: python tutorials/_site/tutorials.py", title, problem, type="run")
+    notebook = notebook or _notebook(text)
+    first = next((cell for cell in notebook.cells if cell.cell_type == "code"), None)
+    if first is not None:
+        first.metadata["tags"] = ["hide-input"]
+    return notebook
+
+
+def _executed(text: str) -> NotebookNode | None:
+    """The notebook of a run of this script."""
+    notebooks = (nbformat.read(path, as_version=4) for path in EXECUTED.glob("*.ipynb"))
+    return next((one for one in notebooks if one.metadata.get("source_sha256") == _sha256(text)), None)
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -69,9 +84,18 @@ def _sha256(text: str) -> str:
     return hashlib.sha256(text.strip().encode()).hexdigest()
 
 
+@cache
+def _package_sha256() -> str:
+    """Hash of the package's modules."""
+    package = Path(disolyte.__file__).parent
+    modules = sorted(package.rglob("*.py"))
+    return hashlib.sha256(b"".join(str(m.relative_to(package)).encode() + m.read_bytes() for m in modules)).hexdigest()
+
+
 async def _run(path: Path, places: asyncio.Semaphore, limit_s: float) -> bool:
     """Run one tutorial and keep its notebook; say how it went."""
     text = path.read_text(encoding="utf-8")
+    sources = _package_sha256()
     notebook = _notebook(text)
     notebook.cells.append(nbformat.v4.new_code_cell(CLOCK))
     environment = {**os.environ, **WITH_FIGURES}
@@ -95,6 +119,7 @@ async def _run(path: Path, places: asyncio.Semaphore, limit_s: float) -> bool:
         if float(worked) > limit_s:
             problem = problem or f"took more than {limit_s:.0f} s of processor time: make it smaller"
     notebook.metadata["source_sha256"] = _sha256(text)
+    notebook.metadata["package_sha256"] = sources
     (EXECUTED / f"{path.stem}.ipynb").write_text(nbformat.writes(notebook), encoding="utf-8")
     times = f"{took_s:.0f} s, {worked} s of processor time"
     print(f"{'FAILED' if problem else 'ran'} {path.name} ({times})\n{problem}".rstrip(), flush=True)
