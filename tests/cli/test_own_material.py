@@ -83,6 +83,9 @@ class TestOptions:
         assert "2 partially occupied sites (Li" in merged
         assert "were merged into 1 at the middle of each group (--merge-within); 1 of these are full now" in merged
         assert "were merged" not in apart
+        two = (tmp_path / "split.cif").read_text().replace("Li1", "Li7")
+        (tmp_path / "two.cif").write_text(two)
+        assert "(Li0, Li7) were merged" in run("count", tmp_path / "two.cif", "-s", "2", "--merge-within", 1)
         out = ["--out", tmp_path / "out", "--lowest", "3"]
         for command, options in (("count", []), ("enumerate", [*out, *charges[:6]])):
             told = run(command, tmp_path / "split.cif", *options, "-s", "2")

@@ -6,7 +6,7 @@ also makes orderings in which both are filled: the Coulomb energy puts these las
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -96,21 +96,21 @@ def merge_close_sites(structure: Structure, within_ang: float) -> Structure:
         if len(members) > 1:
             merged[int(members[0])] = _merge([structure[int(i)] for i in members], within_ang)
             dropped.update(int(i) for i in members[1:])
-    caveats = [*structure.properties.get("caveats", []), *_describe_merged(structure, merged, len(dropped))]
+    caveats = [*structure.properties.get("caveats", []), *_describe_merged(structure, merged, dropped)]
     return Structure.from_sites(
         [merged.get(index, site) for index, site in enumerate(structure) if index not in dropped],
         properties={**structure.properties, "caveats": caveats},
     )
 
 
-def _describe_merged(structure: Structure, merged: Mapping[int, PeriodicSite], n_dropped: int) -> list[str]:
+def _describe_merged(structure: Structure, merged: Mapping[int, PeriodicSite], dropped: Set[int]) -> list[str]:
     if not merged:
         return []
-    names = ", ".join(dict.fromkeys(str(structure.labels[index]) for index in merged))
+    names = ", ".join(dict.fromkeys(str(structure.labels[index]) for index in sorted({*merged, *dropped})))
     n_full = sum(site.species.num_atoms > _FULL for site in merged.values())
     told = (
-        f"{len(merged) + n_dropped} partially occupied sites ({names}) were merged into {len(merged)} at the middle of "
-        "each group (merge_within_ang)"
+        f"{len(merged) + len(dropped)} partially occupied sites ({names}) were merged into {len(merged)} at the "
+        "middle of each group (merge_within_ang)"
     )
     lost = f"{n_full} of these are full now, so the disorder between their positions is gone from all orderings"
     return [f"{told}; {lost}" if n_full else told]
