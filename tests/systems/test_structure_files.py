@@ -122,6 +122,20 @@ def test_formula_units_of_another_cell_are_not_used(write):
     assert any("4 of Li3PS4 have 32 atoms, and the cell 52" in line for line in structure.properties["caveats"])
 
 
+def test_sublattices_have_the_labels_of_the_file(tmp_path):
+    """Two positions of an element whose labels are not in the order of the sites."""
+    path = tmp_path / "swapped.cif"
+    text = CIF.format(loop="", **IONS).replace("S1 ", "T ").replace("S2 ", "S1 ").replace("T ", "S2 ")
+    path.write_text(text)
+    system = DisorderedSystem.from_disordered_structure(path, mobile_ion="Li")
+    counts = {label: system.labels.count(label) for label in system.labels}
+    assert counts == {"Li1": 48, "P1": 4, "S2": 4, "S1": 16, "Br1/Cl1": 4}
+    # One label for both: a number of ours would be taken for the file's.
+    path.write_text(text.replace("S2 ", "S1 "))
+    system = DisorderedSystem.from_disordered_structure(path, mobile_ion="Li")
+    assert {"S1 (×4)", "S2 (×16)"} < set(system.labels)
+
+
 YAML = """\
 mobile_ion: Li
 oxidation_states: {Li: 1, P: 5, S: -2, Cl: -1, Br: -1}

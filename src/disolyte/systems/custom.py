@@ -14,7 +14,7 @@ from pymatgen.symmetry.analyzer import SpacegroupAnalyzer
 from disolyte.errors import OxidationStateError, StructureError
 from disolyte.systems.exclusions import merge_close_sites
 from disolyte.systems.formulas import count_formula_units, element_symbol
-from disolyte.systems.structure_files import read_structure_file
+from disolyte.systems.structure_files import read_structure_file, site_names
 
 SYMMETRY_TOLERANCE_ANG = 0.01
 """Distance within which two sites count as equivalent."""
@@ -47,9 +47,11 @@ def describe_disordered_structure(
     OxidationStateError
         If oxidation states are missing, or an element has several.
     """
-    source = "the structure" if isinstance(structure, Structure) else Path(structure).name
+    source, shared = "the structure", dict[str, str]()
     if not isinstance(structure, Structure):
-        structure = read_structure_file(Path(structure))
+        path = Path(structure)
+        source, structure = path.name, read_structure_file(path)
+        shared = _shared_labels(site_names(path, structure))
     structure = merge_close_sites(structure, merge_within_ang)
     caveats = list(structure.properties["caveats"])
     if structure.is_ordered:
@@ -58,7 +60,7 @@ def describe_disordered_structure(
             "to order: give the disordered structure, or hand the ordered one to DiffusionMaker directly"
         )
     states = {**_stated_oxidation_states(structure), **(oxidation_states or {})}
-    labels = _sublattice_labels(structure)
+    labels = _sublattice_labels(structure, shared)
     species = {
         label: {element_symbol(specie): f"{occupancy:.12g}" for specie, occupancy in site.species.items()}
         for label, site in zip(labels, structure, strict=True)
@@ -99,21 +101,40 @@ def _stated_oxidation_states(structure: Structure) -> dict[str, float]:
     return {element: values.pop() for element, values in states.items()}
 
 
-def _sublattice_labels(structure: Structure) -> list[str]:
-    """Given labels, or one for each set of equivalent sites: the species and a number."""
+def _shared_labels(names: Mapping[str, str]) -> dict[str, str]:
+    """All labels that a file gives to a site, as ``P1/Si1``, by the one that the structure keeps."""
+    return {kept: "/".join(sorted(label for label in names if names[label] == kept)) for kept in names.values()}
+
+
+def _sublattice_labels(structure: Structure, shared: Mapping[str, str]) -> list[str]:
+    """Given names, or one for each set of equivalent sites.
+
+    It is the label that a file gives to all sites of the set and to no other (of a site that species share, all of its
+    labels); else species and a number, with how many sites there are if the file has labels, which the number might be
+    taken for.
+    """
     given = structure.site_properties.get("sublattice")
     if given is not None and all(isinstance(label, str) for label in given):
         _check_pooled(structure, given)
         return list(given)
     dataset = SpacegroupAnalyzer(structure, symprec=SYMMETRY_TOLERANCE_ANG).get_symmetry_dataset()
+    orbits = [int(orbit) for orbit in dataset.equivalent_atoms]
+    labels = [str(label) for label in structure.labels]
+    found = set(zip(orbits, labels, strict=True))
+    n_labels, n_orbits = Counter(orbit for orbit, _ in found), Counter(label for _, label in found)
     names: dict[int, str] = {}
     numbers: Counter[str] = Counter()
-    for orbit, site in zip(dataset.equivalent_atoms, structure, strict=True):
-        if orbit not in names:
-            stem = "/".join(element_symbol(species) for species in site.species)
-            numbers[stem] += 1
-            names[int(orbit)] = f"{stem}{numbers[stem]}"
-    return [names[int(orbit)] for orbit in dataset.equivalent_atoms]
+    for orbit, label, site in zip(orbits, labels, structure, strict=True):
+        if orbit in names:
+            continue
+        is_labelled = label != site.species_string and ":" not in label  # pymatgen's names of sites without labels
+        stem = "/".join(element_symbol(species) for species in site.species)
+        numbers[stem] += 1
+        if is_labelled and n_labels[orbit] == n_orbits[label] == 1:
+            names[orbit] = shared.get(label, label)
+        else:
+            names[orbit] = f"{stem}{numbers[stem]}" + (f" (×{orbits.count(orbit)})" if is_labelled else "")
+    return [names[orbit] for orbit in orbits]
 
 
 def _check_pooled(structure: Structure, labels: Sequence[str]) -> None:
