@@ -190,7 +190,7 @@ class TestOxidationStates:
 
     def test_elements_that_have_none(self):
         noble = Structure(Lattice.cubic(4), [{"He": 0.5, "Ne": 0.5}, "Cl"], [[0] * 3, [0.5] * 3])
-        with pytest.raises(OxidationStateError, match="give them in oxidation_states"):
+        with pytest.raises(OxidationStateError, match="give the states in oxidation_states"):
             OrderingSpace.from_structure(noble, (2, 1, 1)).lowest_energy(1)
 
     def test_never_zero(self, parents):
@@ -200,5 +200,5 @@ class TestOxidationStates:
 
     def test_none_to_be_guessed(self):
         alloy = Structure(Lattice.cubic(4), [{"Fe": 0.5, "Cr": 0.5}], [[0] * 3])
-        with pytest.raises(OxidationStateError, match="give them in oxidation_states"):
+        with pytest.raises(OxidationStateError, match="give the states in oxidation_states"):
             OrderingSpace.from_structure(alloy, (2, 1, 1)).lowest_energy(1)
