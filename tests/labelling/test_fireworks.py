@@ -14,6 +14,7 @@ from disolyte.labelling.schema import LabelDoc, RejectionKind
 from disolyte.ownership import own_folder
 from disolyte.workers.campaign import Campaign
 from disolyte.workers.database import start_embedded
+from disolyte.workers.jobs import SET_ASIDE
 from disolyte.workers.processes import ProcessRegistry
 
 HERE = Path(__file__).parent
@@ -46,7 +47,9 @@ def test_labels_come_through_fireworks_and_a_failure_is_set_aside(tmp_path, monk
         finally:
             registry.stop_all()
 
-    assert states["harmonic static"] in {"COMPLETED", "FIZZLED"}
+    # Several jobs have this name: which of their states is the last one is left to chance.
+    assert states["harmonic static"] in {"COMPLETED", SET_ASIDE}
+    assert "FIZZLED" not in states.values()
     assert labels.uuid == label.uuid
     assert labels.n_labelled == 2
     (rejection,) = labels.rejections
