@@ -197,6 +197,7 @@ class TestSubmit:
             ("fworker_gpu.yaml", "name: x\ncategory: cpu", "has the category 'cpu', which the role 'cpu' has"),
             ("fworker_gpu.yaml", "category: 3", "is no FireWorks worker"),
             ("fworker_gpu.yaml", "name: x\ncategory: gpu\nquery: '{'", "'query' must be JSON"),
+            ("fworker_gpu.yaml", "name: x\ncategory: gpu\nquery: '" + "[" * 100_000 + "'", "'query' must be JSON"),
             ("my_launchpad.yaml", "host: localhost\nname: x\nuri_mode: true", "must begin with mongodb://"),
             ("my_launchpad.yaml", "host: 3", "must hold 'host'"),
             ("my_launchpad.yaml", "a: [", "is no YAML file"),

@@ -61,6 +61,8 @@ def test_full_disk(clean_dir, monkeypatch):
     [
         ("JOB_STORE: {docs_store: {type: MemoryStore}, additional_stores: {data: {type: MemoryStore}}}", "in memory"),
         ("JOB_STORE: {docs_store: {type: MemoryStore}}", "additional store named 'data'"),
+        ("JOB_STORE: {docs_store: {type: MemoryStore}, additional_stores: 3}", "additional store named 'data'"),
+        ("JOB_STORE: &a {docs_store: {x: *a}}", "is no YAML file"),
         ("nothing: here", "no JOB_STORE"),
         ("JOB_STORE: {docs_store: hello}", "no JOB_STORE"),
         ("- a\n- b", "no JOB_STORE"),

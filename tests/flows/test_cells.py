@@ -33,6 +33,12 @@ def test_every_composition_has_its_cells(key):
             assert numbers == pytest.approx([round(number) for number in numbers], abs=1e-6)
 
 
+@pytest.mark.parametrize("asked", [["Li3InCl6"], ["Li3InCl6", "Li3In0.5Y0.5Br3Cl3"]])
+def test_missing_end_members_are_told_before_there_is_a_job(asked):
+    with pytest.raises(CompositionError, match=r"end members \[.*'Li3YBr6'.*\] of 'liybc' are not among"):
+        TrainingSetFlowMaker().make(get_system("liybc").restricted_to(asked))
+
+
 def test_too_few_orderings_are_refused_before_there_is_a_job():
     """Found at the end, when all labels are paid for, it would be too late: each split takes a family."""
     parent = Structure.from_spacegroup(

@@ -52,6 +52,20 @@ def traced(job_store):
     return Results(job_store, "mine")
 
 
+@pytest.mark.parametrize(
+    "planted",
+    [
+        {"provenance": "x"},
+        {"provenance": {"inputs": ["x", {"uuid": 3}], "versions": 3, "seed": "s", "dir_name": 1}},
+        {"caveats": [{"a": 1}]},
+        {"caveats": 3},
+    ],
+)
+def test_trace_passes_over_what_has_not_the_shape_of_a_record(job_store, planted):
+    put(job_store, {**note("a"), **planted})
+    assert trace_document(Results(job_store, "mine"), UUIDS["a"]).inputs == []
+
+
 def test_trace_reaches_the_first_job_with_seed_and_hashes(traced):
     tree = trace_document(traced, "cccccc")
     assert (tree.job, [node.job for node in tree.inputs]) == ("third", ["first", "second"])

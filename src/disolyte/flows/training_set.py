@@ -67,8 +67,8 @@ class TrainingSetFlowMaker(Maker):
         Raises
         ------
         CompositionError
-            If the grid is empty, the end members do not span it, no supercell can hold a composition, or all
-            compositions together have too few distinct orderings for a split.
+            If the grid is empty, the end members do not span it or are not on it, no supercell can hold a composition,
+            or all compositions together have too few distinct orderings for a split.
         OxidationStateError
             If a composition is not neutral.
         ModelCoverageError
@@ -78,6 +78,7 @@ class TrainingSetFlowMaker(Maker):
         for maker in (self.ranking_maker, self.sampling_maker.sampler):
             if isinstance(maker.foundation, ModelSource):  # of other force fields only their jobs know the elements
                 check_coverage(maker.foundation, system.elements)
+        end_members = _find_end_members(system)
         jobs, rankings = [], []
         n_orderings = 0
         for point in system.points():
@@ -97,7 +98,6 @@ class TrainingSetFlowMaker(Maker):
             jobs += [enumerate_job, rank_job]
             rankings.append(rank_job.output)
         _check_orderings(system, n_orderings)
-        end_members = [point.formula for point in system.end_member_points()]
         select = self.selection_maker.make(rankings, end_members)
         sample = self.sampling_maker.make(select.output)
         label = self.label_maker.make(sample.output)
@@ -118,6 +118,19 @@ class TrainingSetFlowMaker(Maker):
             pool=maker.pool,
             oxidation_states=charges,
         )
+
+
+def _find_end_members(system: DisorderedSystem) -> list[str]:
+    """Formulas of the end members, all of which must be among the compositions: the hull hangs on their energies."""
+    asked = {point.formula for point in system.points()}
+    end_members = [point.formula for point in system.end_member_points()]
+    missing = [formula for formula in end_members if formula not in asked]
+    if missing:
+        raise CompositionError(
+            f"the end members {missing} of {system.key!r} are not among the compositions asked for, {sorted(asked)}; "
+            "energies are told from theirs: ask for them, too (--composition)"
+        ).at("grid")
+    return end_members
 
 
 def _least_distinct(space: OrderingSpace) -> int:

@@ -80,25 +80,33 @@ def _node(results: Results, uuid: str, recorded: Mapping[str, Any] | None, seen:
     entries = list(results.store.docs_store.query({"uuid": uuid}, wanted))
     entry: dict[str, Any] = max(entries, key=lambda item: item["index"]) if entries else {}
     output: dict[str, Any] = found if isinstance(found := entry.get("output"), dict) else {}
-    provenance = output.get("provenance") or {}
+    provenance = _mapping(output.get("provenance"))
     is_repeated = uuid in seen
     seen.add(uuid)
-    inputs = [] if is_repeated else provenance.get("inputs", [])
+    # The store is written by others, too: what has not the shape of a record is passed over.
+    listed = provenance.get("inputs")
+    records = [_mapping(record) for record in listed] if isinstance(listed, list) and not is_repeated else []
+    inputs = [record for record in records if isinstance(record.get("uuid"), str)]
+    caveats = output.get("caveats")
     return TraceNode(
         kind=str(output.get("@class") or (recorded or {}).get("kind") or "unknown"),
         uuid=uuid,
         job=entry.get("name"),
         made_at=None if not provenance else str(provenance.get("created_at"))[:19],
-        folder=provenance.get("dir_name"),
-        seed=provenance.get("seed"),
+        folder=None if provenance.get("dir_name") is None else str(provenance["dir_name"]),
+        seed=seed if isinstance(seed := provenance.get("seed"), int) else None,
         hashes={label: value for field, label in HASHES.items() if isinstance(value := _at(output, field), str)},
         names=_names(output),
-        versions=provenance.get("versions") or {},
-        caveats=output.get("caveats") or [],
+        versions={key: str(value) for key, value in _mapping(provenance.get("versions")).items()},
+        caveats=[str(caveat) for caveat in caveats] if isinstance(caveats, list) else [],
         recorded_sha256=(recorded or {}).get("sha256"),
         is_repeated=is_repeated,
         inputs=[_node(results, record["uuid"], record, seen) for record in inputs],
     )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _names(output: Mapping[str, Any]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from io import StringIO
@@ -26,7 +27,9 @@ def read_yaml(file: Path) -> dict[str, Any]:
     """
     try:
         content = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
-    except (YAMLError, UnicodeDecodeError, RecursionError) as error:
+        # An alias inside of what it stands for has no end.
+        json.dumps(content, default=str)
+    except (YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{file} is no YAML file: {str(error).splitlines()[0]}; correct it") from error
     return content if isinstance(content, dict) else {}
 

@@ -248,7 +248,7 @@ def read_fworker(file: Path) -> dict[str, Any]:
     content = read_yaml(file)
     try:
         query = json.loads(content.get("query") or "{}")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         query = None
     category = content.get("category")
     if not (isinstance(content.get("name"), str) and isinstance(category, (str, list)) and isinstance(query, dict)):
@@ -272,7 +272,8 @@ def read_job_store_spec(file: Path) -> dict[str, Any]:
     spec = read_yaml(file).get("JOB_STORE")
     if not isinstance(spec, dict) or not isinstance(spec.get("docs_store"), dict):
         raise InputError(f"{file} has no JOB_STORE with a docs_store; see jobflow's documentation")
-    if "data" not in (spec.get("additional_stores") or {}):
+    additional = spec.get("additional_stores") or {}
+    if not isinstance(additional, dict) or not isinstance(additional.get("data"), dict):
         raise InputError(f"the JOB_STORE of {file} needs an additional store named 'data', e.g. a GridFSStore")
     if spec["docs_store"].get("type") == "MemoryStore":
         raise InputError(f"the JOB_STORE of {file} is in memory; worker processes cannot share it")
