@@ -28,7 +28,7 @@ def read_yaml(file: Path) -> dict[str, Any]:
     try:
         content = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
         # An alias inside of what it stands for has no end.
-        json.dumps(content, default=str)
+        json.dumps(content, default=str, skipkeys=True)
     except (YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"{file} is no YAML file: {str(error).splitlines()[0]}; correct it") from error
     return content if isinstance(content, dict) else {}
