@@ -98,6 +98,17 @@ class DeadlyMaker(Maker):
         os._exit(9)
 
 
+@dataclass
+class TwiceWrittenMaker(Maker):
+    name: str = "twice written"
+
+    @job
+    def make(self):
+        from pymongo.errors import DuplicateKeyError
+
+        raise DuplicateKeyError("there is one already")
+
+
 def fan_out_flow():
     """One fan-out."""
     return Flow([FanOutMaker(depth=0).make(1)])

@@ -117,6 +117,19 @@ def test_a_job_that_costs_three_workers_is_set_down_as_failed(campaign):
     assert [job.state for job in campaign.jobs()] == ["FIZZLED"]
 
 
+def test_a_job_that_fails_for_the_database_each_time_is_left_in_the_end(campaign):
+    campaign.submit(Flow([makers.TwiceWrittenMaker().make()]))
+    campaign.start_workers(["any"], threads=1)
+    launches = campaign.launchpad().launches
+    deadline = time.monotonic() + 60
+    while launches.count_documents({"state": "FIZZLED"}) < 4 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    time.sleep(3)
+    assert launches.count_documents({}) == 4
+    (failure,) = campaign.failures()
+    assert failure.error == "DuplicateKeyError: there is one already"
+
+
 def test_failed_job_keeps_its_traceback_and_runs_again(campaign):
     flag = campaign.folder / "flag"
     campaign.submit(Flow([makers.NeedsFileMaker().make(str(flag))]))

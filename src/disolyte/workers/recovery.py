@@ -130,7 +130,9 @@ def release_worker(launchpad: LaunchPad, worker: str | re.Pattern[str], campaign
     for launch in launchpad.launches.find(mine, {"launch_id": 1, "state": 1, _TRACEBACK: 1}):
         job = last[launch["launch_id"]]
         if job["state"] == launch["state"] == "FIZZLED":
-            if len(job["launches"]) < MOST_LAUNCHES and _lost_its_database(launch):
+            # FireWorks archives the launches of a job that runs again: the job itself has one.
+            n_launches = launchpad.launches.count_documents({"fw_id": job["fw_id"]})
+            if n_launches < MOST_LAUNCHES and _lost_its_database(launch):
                 again.append(job["fw_id"])
         elif launch["state"] == "COMPLETED":
             _apply(launchpad, job["fw_id"])
